@@ -1,0 +1,56 @@
+# Sluicegate. `make help` lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV_VERSION := 0.13.9
+
+.PHONY: help
+help:  ## what each target does
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: setup
+setup: $(READY)  ## build the environment in .venv, versions pinned with hashes
+
+$(READY): requirements.txt pyproject.toml tools/setup.sh
+	@PYTHON=$(PYTHON) UV_VERSION=$(UV_VERSION) bash tools/setup.sh
+	@touch $@
+
+.PHONY: demo
+demo: $(READY)  ## the main job in under a minute: one burst, without and with traffic management
+	@$(BIN)/sluicegate demo
+
+.PHONY: test
+test: lint types house unit  ## everything that every commit must pass
+
+.PHONY: lint
+lint: $(READY)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+.PHONY: types
+types: $(READY)
+	@$(BIN)/mypy
+
+.PHONY: house
+house: $(READY)
+	@$(BIN)/lint-imports --no-cache
+
+.PHONY: unit
+unit: $(READY)
+	@$(BIN)/pytest
+
+.PHONY: format
+format: $(READY)  ## format, and mend what ruff can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: lock
+lock: $(READY)  ## resolve the requirements files again from pyproject.toml
+	@bash tools/lock.sh
+
+.PHONY: clean
+clean:  ## remove what make built
+	rm -rf $(VENV) .tools out .mypy_cache .ruff_cache .pytest_cache .hypothesis

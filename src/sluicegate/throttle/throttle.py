@@ -1,0 +1,230 @@
+"""The decision: may this request pass? Section "The decision" of docs/throttle.md is this module in words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sluicegate.throttle.account import Account
+from sluicegate.throttle.depths import system_depth
+from sluicegate.throttle.limits import Limits
+from sluicegate.throttle.line import LONGEST_LINE, come_back_in
+from sluicegate.throttle.sharing import EPSILON, Fair, FirstCome
+
+WITHIN: Final = 0
+EXCESS: Final = 1
+THROTTLED: Final = 2
+
+SLOWEST = 1.0 / LONGEST_LINE  # SR/s: a User without any part is told to come back after the longest wait
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Whether traffic management is active, and since when on the throttle's clock (seconds)."""
+
+    active: bool
+    since: float
+
+
+class Throttle:
+    """Decides who may pass: every User's allocation bank, the system bank, and the sharing of the spare.
+
+    It has no clock and does no I/O: times are passed in, in seconds on any monotonic clock, and the throttle's own
+    time is the largest that it has seen. Given the same times and order it decides the same: the gateway, the
+    simulator and replay share it. One decision costs the same whatever the number of Users, and keeps nothing.
+
+    Args:
+        limits: the capacity under management.
+        allocations: SR/s by User; they may not add up to more than the maximum capacity.
+        now: the time at which the banks are full, in seconds.
+
+    Raises:
+        ValueError: the allocations add up to more than the maximum, or one is negative.
+    """
+
+    __slots__ = (
+        "_accounts",
+        "_active",
+        "_clear_at",
+        "_count",
+        "_depth",
+        "_floor",
+        "_now",
+        "_offered",
+        "_offered_floor",
+        "_room",
+        "_shared",
+        "_since",
+        "_spare",
+        "_system",
+        "_threshold",
+        "_throttled_at",
+        "limits",
+    )
+
+    def __init__(self, limits: Limits, allocations: Mapping[str, float], now: float = 0.0) -> None:
+        self._now = now
+        self._count = 0
+        self._accounts: dict[str, Account] = {}
+        self._active = False
+        self._since = now
+        self._throttled_at = self._clear_at = float("-inf")
+        self._room = 0.0
+        self._shared = False
+        self._take(limits)
+        self._system = self._offered = self._depth
+        self.reconfigure(limits, allocations, now)
+
+    def account(self, name: str) -> Account:
+        """The account of a User.
+
+        Raises:
+            KeyError: no such User.
+        """
+        return self._accounts[name]
+
+    def decide(self, user: Account, weight: float, now: float) -> int:
+        """Decide on one request of `weight` SR at `now` seconds, and charge it: WITHIN, EXCESS or THROTTLED."""
+        if now > self._now:
+            gained = (now - self._now) * self._threshold
+            self._now = now
+            offered = self._offered + gained
+            if offered > self._depth:
+                offered = self._depth
+            system = self._system + gained
+            if system > self._room:
+                if self._shared:
+                    self._spare.spilled += system - self._room
+                system = self._room
+            self._system = system
+        else:
+            now = self._now
+            offered = self._offered
+
+        left = offered - weight
+        if left < 0.0:
+            if self._active and offered >= 0.0:  # it was out of debt: perhaps for long enough
+                self._settle(now)
+            if left < self._offered_floor:
+                left = self._offered_floor
+            self._clear_at = now - left / self._threshold
+        self._offered = left
+
+        level = user.level + (now - user.filled_at) * user.allocation
+        if level > user.depth:
+            level = user.depth
+        user.filled_at = now
+        if level >= weight - EPSILON and user.depth > 0.0:
+            user.level = level - weight
+            system = self._system - weight
+            self._system = system if system > self._floor else self._floor
+            return WITHIN
+        user.level = level
+
+        spare = self._spare
+        if offered >= weight - EPSILON:  # nothing is shared out
+            if self._shared:
+                self._system += spare.dissolve(now)
+                self._room = self._depth
+                self._shared = False
+            self._system -= weight
+            return EXCESS
+
+        if not self._shared:
+            spare.dissolve(now)
+            self._shared = True
+        if self._system > 0.0:  # set it aside for excess
+            spare.pool += self._system
+            self._system = 0.0
+        permitted = spare.permits(user, weight, now)
+        self._room = self._depth - spare.pool
+        if permitted:
+            return EXCESS
+
+        self._throttled_at = now
+        if not self._active:
+            self._active = True
+            self._since = now
+        return THROTTLED
+
+    def give_back(self, user: Account, weight: float, outcome: int, now: float) -> None:
+        """Undo the charge of a request that certainly did not reach the system behind. Never beyond a bank's depth."""
+        if outcome == THROTTLED:
+            return
+        if outcome == WITHIN:
+            user.level = min(user.depth, user.level_at(now) + weight)
+            user.filled_at = max(now, user.filled_at)
+        elif self._shared:
+            self._spare.give_back(user, min(weight, self._room))
+            self._room = self._depth - self._spare.pool
+            return
+        self._system = min(self._room, self._system + weight)
+
+    def retry_after(self, user: Account, weight: float, now: float) -> int:
+        """When a throttled request should come back: whole seconds, at least 1; takes a place in the User's line."""
+        now = max(now, self._now)
+        spare = self._spare
+        rate = max(user.allocation, min(user.allocation + spare.part(user), self._threshold))
+        held = user.level_at(now) + max(0.0, spare.credit(user))
+        return come_back_in(user, weight, now, max(rate, SLOWEST), held, self.limits.burst_seconds)
+
+    def state(self, now: float) -> State:
+        """Whether traffic management is active at `now` seconds, and since when.
+
+        It begins with the first throttled request, and ends when for `calm_seconds` the bank that is charged with
+        every request (the throttled ones too) was not in debt and nothing was throttled.
+        """
+        self._settle(max(now, self._now))
+        return State(self._active, self._since)
+
+    def _settle(self, now: float) -> None:
+        if self._active:
+            end = max(self._throttled_at, self._clear_at) + self.limits.calm_seconds
+            if now >= end:
+                self._active = False
+                self._since = end
+
+    def reconfigure(self, limits: Limits, allocations: Mapping[str, float], now: float) -> None:
+        """Take other limits and allocations. Users who stay keep what their banks hold, and so does the system.
+
+        Raises:
+            ValueError: the allocations add up to more than the maximum, or one is negative. Nothing has changed.
+        """
+        _check(limits, allocations)
+        now = max(now, self._now)
+        accounts = {}
+        for name, allocation in allocations.items():
+            account = self._accounts.get(name)
+            if account is None:
+                account = Account(name, allocation, limits, now, self._count)
+                self._count += 1
+            else:
+                account.resize(allocation, limits, now)
+            accounts[name] = account
+        gained = (now - self._now) * self._threshold
+        lapsed = self._spare.dissolve(now)
+        self._now = now
+        self._accounts = accounts
+        self._take(limits, sum(account.depth for account in accounts.values()))
+        self._system = max(self._floor, min(self._depth, self._system + gained + lapsed))
+        self._offered = max(self._offered_floor, min(self._system, self._offered + gained))
+
+    def _take(self, limits: Limits, deepest: float = 0.0) -> None:
+        self.limits = limits
+        self._threshold = limits.threshold
+        self._depth = system_depth(limits.threshold, limits.burst_seconds, limits.heaviest)
+        self._floor = -deepest
+        self._offered_floor = -max(deepest, limits.threshold * limits.calm_seconds)
+        self._room = self._depth
+        self._spare: Fair | FirstCome = (Fair if limits.sharing == "fair" else FirstCome)(limits, self._now)
+        self._shared = False
+
+
+def _check(limits: Limits, allocations: Mapping[str, float]) -> None:
+    for name, allocation in allocations.items():
+        if not 0.0 <= allocation < float("inf"):
+            raise ValueError(f"the allocation of {name} must be 0 SR/s or more, not {allocation!r}")
+    total = sum(allocations.values())
+    if total > limits.maximum * (1 + 1e-9):
+        raise ValueError(
+            f"the allocations add up to {total:g} SR/s, more than the maximum capacity of {limits.maximum:g} SR/s"
+        )
