@@ -74,6 +74,11 @@ class Throttle:
         self._system = self._offered = self._depth
         self.reconfigure(limits, allocations, now)
 
+    @property
+    def now(self) -> float:
+        """The throttle's own time: the largest that it has seen, in seconds."""
+        return self._now
+
     def account(self, name: str) -> Account:
         """The account of a User.
 

@@ -1,0 +1,56 @@
+"""The circuit breaker before the upstream: a dead one is not met with every sender's full rate."""
+
+from __future__ import annotations
+
+FAILURES = 5  # connections in a row that could not be made
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds
+
+
+class Breaker:
+    """Closed while connections can be made; open for a growing pause once they cannot; then one probe at a time.
+
+    Times are seconds of the monotonic clock, passed in.
+    """
+
+    __slots__ = ("_failures", "_pause", "_probing", "_until")
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._pause = FIRST_PAUSE
+        self._until = 0.0
+        self._probing = False
+
+    @property
+    def state(self) -> str:
+        """`closed`, `open` or `half-open`."""
+        if self._failures < FAILURES:
+            return "closed"
+        return "half-open" if self._probing else "open"
+
+    def blocks(self, now: float) -> float:
+        """Seconds until a request may try, or 0. Whoever is told 0 while the breaker is open is the probe."""
+        if self._failures < FAILURES:
+            return 0.0
+        if self._probing or now < self._until:
+            return max(self._until - now, 0.1)
+        self._probing = True
+        return 0.0
+
+    def connected(self) -> None:
+        """A connection was made, or an answer came: all is well."""
+        self._failures = 0
+        self._pause = FIRST_PAUSE
+        self._probing = False
+
+    def unanswered(self) -> None:
+        """The probe ended without having told anything (its sender left, say): the next request probes."""
+        self._probing = False
+
+    def failed(self, now: float) -> None:
+        """A connection could not be made."""
+        self._failures += 1
+        if self._failures >= FAILURES:
+            if self._probing or self._failures == FAILURES:
+                self._until = now + self._pause
+                self._pause = min(LONGEST_PAUSE, self._pause * 2)
+            self._probing = False

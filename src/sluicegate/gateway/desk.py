@@ -1,0 +1,113 @@
+"""The desk: what one set of settings makes of a request. A reload builds the parts anew and swaps them whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from time import monotonic
+
+from sluicegate.allocation import Book, Holder
+from sluicegate.gateway.answers import TOO_MANY, UNAVAILABLE, RateLimitFields, ThrottledAnswer
+from sluicegate.gateway.breaker import Breaker
+from sluicegate.gateway.identity import Identities
+from sluicegate.gateway.offences import Offences
+from sluicegate.gateway.places import Places, Seats
+from sluicegate.ledger import LocalLedger
+from sluicegate.operations.tally import Tally, Totals
+from sluicegate.settings import Settings
+from sluicegate.throttle import Account
+
+
+class Served:
+    """One User as the gateway serves it: its account, its counters and its answers, all within reach of the path."""
+
+    __slots__ = (
+        "account",
+        "always_429",
+        "answer_429",
+        "answer_503",
+        "enforce",
+        "fields",
+        "ids",
+        "name",
+        "seats",
+        "tally",
+    )
+
+    def __init__(self, holder: Holder, account: Account, tally: Tally, seats: Seats, settings: Settings) -> None:
+        self.name = holder.name
+        self.ids = tuple(eui64 for eui64, _role in holder.ids)
+        self.account = account
+        self.tally = tally
+        self.seats = seats
+        self.enforce = holder.enforce and settings.capacity.enforce
+        self.always_429 = holder.name in settings.responses.too_many_requests_users
+        self.fields = RateLimitFields(account.allocation, account.depth)
+        self.answer_429 = ThrottledAnswer(TOO_MANY, holder.name, account.allocation)
+        self.answer_503 = ThrottledAnswer(UNAVAILABLE, holder.name, account.allocation)
+
+
+class Desk:
+    """Everything that a request meets between its header and the upstream.
+
+    Attributes:
+        settings, book: in force.
+        users: the Users served, by name, in the book's order.
+        generation: counts the reloads; who remembers a sender compares it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.totals = Totals()
+        self.offences = Offences()
+        self.breaker = Breaker()
+        self.places = Places(settings.capacity.max_in_flight)
+        self.buffered = 0
+        self.draining = False
+        self.generation = 0
+        self._tallies: dict[str, Tally] = {}
+        self._seats: dict[str, Seats] = {}
+        self.ledger = LocalLedger(settings.capacity, Book.from_settings(settings))
+        self.decide = self.ledger.decide
+        self._take(settings, Book.from_settings(settings))
+
+    def reload(self, settings: Settings) -> None:
+        """Take other settings. Banks keep their levels, counters go on, requests in flight are not touched.
+
+        Raises:
+            ValueError: the settings cannot be; nothing has changed.
+        """
+        book = Book.from_settings(settings)
+        self.ledger.reconfigure(settings.capacity, book, monotonic())
+        self._take(settings, book)
+
+    def _take(self, settings: Settings, book: Book) -> None:
+        names = {holder.name for holder in book.holders}
+        self._tallies = {name: self._tallies.get(name) or Tally() for name in names}
+        self._seats = {name: self._seats.get(name) or Seats() for name in names}
+        self.users: Mapping[str, Served] = {
+            holder.name: Served(
+                holder,
+                self.ledger.account(holder.name),
+                self._tallies[holder.name],
+                self._seats[holder.name],
+                settings,
+            )
+            for holder in book.holders
+        }
+        self.places.share_out(
+            settings.capacity.max_in_flight,
+            self._seats,
+            {holder.name: holder.allocation for holder in book.holders},
+        )
+        by_id = {eui64: self.users[holder.name] for eui64, (holder, _role) in book.by_id.items()}
+        by_certificate = {
+            certificate: tuple(self.users[holder.name] for holder in holders)
+            for certificate, holders in book.by_certificate.items()
+        }
+        self.identities = Identities(settings.gateway, by_certificate, by_id)
+        self.settings = settings
+        self.book = book
+        self.weights: dict[str, float] = dict(settings.capacity.weights)
+        self.from_version: Decimal | None = settings.responses.too_many_requests_from_duis
+        self.max_body = settings.gateway.max_body_bytes
+        self.generation += 1

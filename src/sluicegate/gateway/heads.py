@@ -1,0 +1,172 @@
+"""The heads of messages: what of them goes on to the upstream, and back (RFC 9110, 7.6.1)."""
+
+from __future__ import annotations
+
+from typing import Generic, NamedTuple, TypeVar
+
+Known = TypeVar("Known")
+
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+# Ours to write, or ours to know: never passed on as the sender wrote them.
+_CONSUMED = HOP_BY_HOP | {b"content-length", b"expect", b"client-cert", b"client-cert-chain"}
+_LOOKED_AT = _CONSUMED | {b"host", b"content-encoding"}
+
+MOST_FIELDS = 100
+
+Fields = list[tuple[bytes, bytes]]
+
+
+class BadHead(ValueError):  # noqa: N818 - named after what it is about
+    """A head that cannot be passed on safely. `str()` is fit for the sender."""
+
+
+class RequestHead(NamedTuple):
+    """What a request's fields say.
+
+    Attributes:
+        passed: the fields that go on to the upstream, with Via, each ended by CRLF.
+        length: Content-Length in octets, or None (chunked, or no body).
+        chunked: whether the body is chunked.
+        expects: whether the sender waits for 100 Continue.
+        certificate: Client-Cert, if there is exactly one.
+        encoded: whether the body has a content coding.
+    """
+
+    passed: bytes
+    length: int | None
+    chunked: bool
+    expects: bool
+    certificate: bytes | None
+    encoded: bool
+
+
+def _nominated(fields: Fields) -> set[bytes]:
+    """Fields that `Connection` says are for this hop only; the ones that frame or route the message stay."""
+    names: set[bytes] = set()
+    for name, value in fields:
+        if name.lower() == b"connection":
+            names.update(token.strip().lower() for token in value.split(b","))
+    return names - {b"host", b"content-length", b"close", b"content-type"}
+
+
+def read_request_head(fields: Fields, version: str) -> RequestHead:
+    """What a request's fields say, and which go on.
+
+    Raises:
+        BadHead: fields that contradict each other, or that could be read in two ways.
+    """
+    hosts = 0
+    length: int | None = None
+    chunked = expects = encoded = False
+    certificates: list[bytes] = []
+    passed: list[bytes] = []
+    dropped = _nominated(fields)
+    for name, value in fields:
+        lower = name.lower()
+        if lower not in _LOOKED_AT:
+            if lower not in dropped:
+                passed.append(b"%b: %b\r\n" % (name, value))
+            continue
+        if lower == b"host":
+            hosts += 1
+            passed.append(b"%b: %b\r\n" % (name, value))
+        elif lower == b"content-length":
+            if length is not None or not value.isdigit() or len(value) > 18:
+                raise BadHead("Content-Length must stand once, and be a number")
+            length = int(value)
+        elif lower == b"transfer-encoding":
+            if chunked or value.strip().lower() != b"chunked":
+                raise BadHead("Transfer-Encoding must stand once, and be chunked")
+            chunked = True
+        elif lower == b"expect":
+            expects = value.strip().lower() == b"100-continue"
+        elif lower == b"client-cert":
+            certificates.append(value)
+        elif lower == b"content-encoding":
+            encoded = value.strip().lower() not in (b"", b"identity")
+            passed.append(b"%b: %b\r\n" % (name, value))
+    if chunked and (length is not None or version == "1.0"):
+        raise BadHead("Transfer-Encoding cannot stand beside Content-Length, nor in HTTP/1.0")
+    if hosts > 1 or (hosts == 0 and version == "1.1"):
+        raise BadHead("there must be one Host")
+    passed.append(b"Via: 1.1 sluicegate\r\n")
+    certificate = certificates[0] if len(certificates) == 1 else None
+    return RequestHead(b"".join(passed), length, chunked, expects, certificate, encoded)
+
+
+class AnswerHead(NamedTuple):
+    """What an answer's fields say: those that go back (each ended by CRLF), its length if told, whether chunked."""
+
+    passed: bytes
+    length: int | None
+    chunked: bool
+
+
+def read_answer_head(fields: Fields) -> AnswerHead:
+    """What the upstream's fields say, and which go back to the sender."""
+    length: int | None = None
+    chunked = False
+    passed: list[bytes] = []
+    dropped = _nominated(fields)
+    for name, value in fields:
+        lower = name.lower()
+        if lower == b"content-length":
+            length = int(value)
+        elif lower == b"transfer-encoding":
+            chunked = True
+        elif lower not in HOP_BY_HOP and lower not in dropped:
+            passed.append(b"%b: %b\r\n" % (name, value))
+    return AnswerHead(b"".join(passed), length, chunked)
+
+
+class KnownRequest(NamedTuple):
+    """A request head that the parser has read before, octet for octet, and what it said.
+
+    `forward` is the head that goes to the upstream, without the request line; `length` is that of the body.
+    """
+
+    head: RequestHead
+    target: bytes
+    keep_alive: bool
+    old: bool
+    length: int
+    forward: bytes
+
+
+class KnownAnswer(NamedTuple):
+    """An answer's head that the parser has read before, octet for octet: `back` is what goes back of it."""
+
+    status: int
+    back: bytes
+    length: int
+    keep: bool
+
+
+MOST_KNOWN = 1024  # heads that are remembered; then they are forgotten and learnt again
+LONGEST_KNOWN = 2048  # octets
+
+
+class KnownHeads(dict[bytes, Known], Generic[Known]):
+    """Heads by their octets. The same octets say the same: what a parser said of them once need not be asked again.
+
+    Senders and upstreams repeat themselves: on kept-alive connections nearly every head has been seen before.
+    """
+
+    def learn(self, head: bytes, known: Known) -> None:
+        """Remember a head."""
+        if len(head) <= LONGEST_KNOWN:
+            if len(self) >= MOST_KNOWN:
+                self.clear()
+            self[head] = known

@@ -1,0 +1,116 @@
+"""Who is it: from a certificate, or from the message itself, to the Users for whom a sender speaks."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+
+from sluicegate.settings import Gateway, Network, subject_form
+
+if TYPE_CHECKING:
+    from sluicegate.gateway.desk import Served
+
+MOST_CERTIFICATES = 4096  # remembered, so that each is parsed once
+LONGEST_FIELD = 16_384  # octets of a Client-Cert field
+
+_CLIENT_CERT = re.compile(rb":([A-Za-z0-9+/]+={0,2}):", re.ASCII)
+
+
+class Sender:
+    """Who stands at the other end, as far as its refusals and its Users go.
+
+    Attributes:
+        key: under what its offences are counted: a certificate, or an address.
+        served: the Users for whom it speaks, by originator ID.
+        known: False where its certificate belongs to nobody.
+    """
+
+    __slots__ = ("key", "known", "served")
+
+    def __init__(self, key: str, served: Mapping[str, Served], known: bool = True) -> None:
+        self.key = key
+        self.served = served
+        self.known = known
+
+
+class Identities:
+    """Turns certificates into senders, by the book in force. Replaced as a whole when the book changes.
+
+    Args:
+        mode: `certificate`, `forwarded-certificate` or `originator`.
+        trusted_proxies: who may say on whose behalf it forwards.
+        by_certificate: the Users of each certificate, by subject (RFC 4514) or `sha256:` fingerprint.
+        by_id: all Users, by originator ID.
+    """
+
+    def __init__(
+        self, gateway: Gateway, by_certificate: Mapping[str, tuple[Served, ...]], by_id: Mapping[str, Served]
+    ) -> None:
+        self.mode = gateway.identity
+        self._trusted: tuple[Network, ...] = gateway.trusted_proxies
+        self._by_certificate = by_certificate
+        self.by_id = by_id
+        self._seen: OrderedDict[bytes, Sender] = OrderedDict()
+
+    def of_connection(self, address: str, certificate: bytes | None) -> Sender | None:
+        """The sender of all requests of a connection; None where each request must say on whose behalf it comes."""
+        if self.mode == "originator":
+            return Sender(address, self.by_id)
+        if self.mode == "certificate":
+            if certificate is None:  # cannot be: TLS asks for one. If it is, nobody is let in
+                return Sender(address, {}, known=False)
+            return self._remembered(certificate, certificate)
+        if self.trusts(address):
+            return None
+        return Sender(address, {}, known=False)
+
+    def trusts(self, address: str) -> bool:
+        """Whether an address is one of the trusted proxies'."""
+        try:
+            ip = ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+            ip = ip.ipv4_mapped
+        return any(ip in network for network in self._trusted)
+
+    def of_field(self, field: bytes, address: str) -> Sender:
+        """The sender that a trusted proxy names in `Client-Cert` (RFC 9440: base64 of the DER between colons)."""
+        sender = self._seen.get(field)
+        if sender is not None:
+            return sender
+        found = _CLIENT_CERT.fullmatch(field.strip()) if len(field) <= LONGEST_FIELD else None
+        try:
+            certificate = base64.b64decode(found[1], validate=True) if found else b""
+        except binascii.Error:
+            certificate = b""
+        if not certificate:
+            return Sender(address, {}, known=False)
+        return self._remembered(field, certificate)
+
+    def _remembered(self, key: bytes, certificate: bytes) -> Sender:
+        sender = self._seen.get(key)
+        if sender is None:
+            sender = self._identify(certificate)
+            self._seen[key] = sender
+            if len(self._seen) > MOST_CERTIFICATES:
+                self._seen.popitem(last=False)
+        return sender
+
+    def _identify(self, certificate: bytes) -> Sender:
+        fingerprint = "sha256:" + hashlib.sha256(certificate).hexdigest()
+        try:
+            subject = subject_form(x509.load_der_x509_certificate(certificate).subject)
+        except ValueError:  # not a certificate, or one that no parser of ours reads: nobody's
+            return Sender(fingerprint, {}, known=False)
+        users = {*self._by_certificate.get(fingerprint, ()), *self._by_certificate.get(subject, ())}
+        served = {eui64: user for user in users for eui64 in user.ids}
+        return Sender(fingerprint, served, known=bool(users))

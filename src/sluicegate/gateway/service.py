@@ -1,0 +1,281 @@
+"""The gateway as a service: started, reloaded, drained, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import ssl
+from collections.abc import Callable, Coroutine, Mapping
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from sluicegate.gateway.desk import Desk
+from sluicegate.gateway.front import Reception
+from sluicegate.gateway.listener import Door, listen, server_context
+from sluicegate.gateway.places import Seats
+from sluicegate.gateway.upstream import Pool
+from sluicegate.operations.admin import admin_app
+from sluicegate.operations.log import Log, logger
+from sluicegate.operations.status import Rates, above
+from sluicegate.operations.tally import Tally, Totals
+from sluicegate.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from sluicegate.allocation import Book
+    from sluicegate.ledger import LocalLedger
+
+SWEEP = 0.25  # seconds
+LOOK = 1.0  # seconds
+
+
+class Gateway:
+    """One gateway in one event loop.
+
+    Args:
+        settings: checked settings.
+        load: reads the settings again, for a reload; raises SettingsError.
+        log: where lines go.
+    """
+
+    def __init__(self, settings: Settings, load: Callable[[], Settings], log: Log | None = None) -> None:
+        self._load = load
+        self._log = log
+        self.desk = Desk(settings)
+        self.rates = Rates(monotonic())
+        self.last_reload_error: str | None = None
+        self._active = False
+        self._stop = asyncio.Event()
+        self._background: set[asyncio.Task[None]] = set()
+
+    # --- what operations look at
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.desk.settings
+
+    @property
+    def book(self) -> Book:
+        """The allocation book in force."""
+        return self.desk.book
+
+    @property
+    def ledger(self) -> LocalLedger:
+        """Where the banks live."""
+        return self.desk.ledger
+
+    @property
+    def totals(self) -> Totals:
+        """The counters of the gateway."""
+        return self.desk.totals
+
+    @property
+    def tallies(self) -> Mapping[str, Tally]:
+        """The counters of each User."""
+        return {name: user.tally for name, user in self.desk.users.items()}
+
+    @property
+    def in_flight(self) -> Mapping[str, Seats]:
+        """Each User's requests at the upstream."""
+        return {name: user.seats for name, user in self.desk.users.items()}
+
+    @property
+    def breaker_state(self) -> str:
+        """The upstream's breaker."""
+        return self.desk.breaker.state
+
+    @property
+    def upstream_connections(self) -> int:
+        """Connections to the upstream."""
+        return len(self._reception.pool)
+
+    @property
+    def buffered(self) -> int:
+        """Octets of messages that are held."""
+        return self.desk.buffered
+
+    @property
+    def draining(self) -> bool:
+        """Whether it is stopping."""
+        return self.desk.draining
+
+    # --- its life
+
+    async def run(self, ready: Callable[[], None] | None = None) -> None:
+        """Serve until SIGTERM or SIGINT, then drain.
+
+        Raises:
+            OSError: an address cannot be listened on, or a TLS file cannot be used.
+        """
+        loop = asyncio.get_running_loop()
+        self._start(loop)
+        admin = self._start_admin()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        sweeper = self._spawn(self._sweep())
+        settings = self.settings
+        logger().info(
+            "serving",
+            listen=str(settings.gateway.listen),
+            upstream=str(settings.gateway.upstream),
+            admin=str(settings.admin.listen) if settings.admin else None,
+            users=len(self.desk.users),
+            maximum=settings.capacity.maximum,
+            operating_threshold=settings.capacity.operating_threshold,
+            enforce=settings.capacity.enforce,
+        )
+        if ready is not None:
+            ready()
+        await self._stop.wait()
+        await self._drain()
+        sweeper.cancel()
+        if admin is not None:
+            admin.should_exit = True
+            await asyncio.wait(self._background, timeout=2.0)
+        logger().info("stopped")
+
+    def stop(self) -> None:
+        """Begin to drain, as SIGTERM does."""
+        self._stop.set()
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        settings = self.settings
+        pool = self._pool(loop, settings)
+        tls = _server_tls(settings)
+        address = settings.gateway.listen
+        self._reception = Reception(loop, self.desk, pool)
+        listening = listen(address.host, address.port)
+        self.port = int(listening.getsockname()[1])
+        self._door = Door(self._reception, listening, tls)
+
+    def _pool(self, loop: asyncio.AbstractEventLoop, settings: Settings) -> Pool:
+        gateway = settings.gateway
+        return Pool(loop, gateway.upstream, gateway.timeouts, self.desk.breaker, _upstream_tls(settings))
+
+    def _start_admin(self) -> uvicorn.Server | None:
+        admin = self.settings.admin
+        if admin is None:
+            return None
+        listening = listen(admin.listen.host, admin.listen.port)
+        self.admin_port = int(listening.getsockname()[1])
+        handler = self._log.handler if self._log is not None else None
+        config = uvicorn.Config(
+            admin_app(self, self.rates, handler),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=30,
+            limit_concurrency=200,
+            server_header=False,
+        )
+        server = uvicorn.Server(config)
+        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+        self._spawn(server.serve(sockets=[listening]))
+        return server
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    async def _sweep(self) -> None:
+        looked_at = monotonic()
+        while True:
+            await asyncio.sleep(SWEEP)
+            now = monotonic()
+            self._reception.sweep(now)
+            if now - looked_at >= LOOK:
+                looked_at = now
+                self.rates.look(self.tallies, now)
+            self._announce(now)
+
+    def _announce(self, now: float) -> None:
+        """One line when traffic management goes active or normal, with who was above."""
+        active = self.ledger.state(now).active
+        if active != self._active:
+            self._active = active
+            self.rates.look(self.tallies, now)
+            event = "traffic management active" if active else "traffic management normal"
+            logger().warning(event, above=above(self, self.rates), enforce=self.settings.capacity.enforce)
+
+    def reload(self) -> None:
+        """Read the settings again, as SIGHUP does. What cannot be used changes nothing, and the log says why."""
+        try:
+            settings = self._load()
+            _refuse_the_unchangeable(self.settings, settings)
+            tls = _server_tls(settings)
+            pool = self._reception.pool
+            loop = self._reception.loop
+            if _way(settings) != _way(self.settings):
+                pool = self._pool(loop, settings)
+            self.desk.reload(settings)
+        except (SettingsError, OSError, ValueError) as error:
+            self.last_reload_error = str(error)
+            logger().error("reload refused: nothing has changed", why=str(error))
+            return
+        self._door.tls = tls
+        if pool is not self._reception.pool:
+            self._reception.pool.close()
+            self._reception.pool = pool
+            self._reception.prefix = pool.upstream.prefix.encode()
+        self.last_reload_error = None
+        logger().info("reloaded", users=len(self.desk.users))
+
+    async def _drain(self) -> None:
+        """Accept no more, let every request that was taken have its answer, for `drain` seconds at the most."""
+        desk, reception = self.desk, self._reception
+        desk.draining = True
+        logger().info("draining", connections=len(reception.connections))
+        self._door.close()
+        for connection in list(reception.connections):
+            connection.drain()
+        until = monotonic() + self.settings.gateway.timeouts.drain
+        while reception.connections and monotonic() < until:
+            await asyncio.sleep(0.02)
+        if reception.connections:
+            logger().error("requests were cut off: they took longer than the drain", count=len(reception.connections))
+        for connection in list(reception.connections):
+            connection.cut()
+        reception.pool.close()
+
+
+def _server_tls(settings: Settings) -> ssl.SSLContext | None:
+    tls = settings.gateway.tls
+    if tls is None:
+        return None
+    ca = tls.client_ca if settings.gateway.identity == "certificate" else None
+    crl = tls.client_crl if ca is not None else None
+    return server_context(str(tls.certificate), str(tls.key), str(ca) if ca else None, str(crl) if crl else None)
+
+
+def _upstream_tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.gateway.upstream.scheme != "https":
+        return None
+    tls = settings.gateway.upstream_tls
+    context = ssl.create_default_context(cafile=str(tls.ca) if tls and tls.ca else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if tls and tls.certificate:
+        context.load_cert_chain(str(tls.certificate), str(tls.key) if tls.key else None)
+    return context
+
+
+def _way(settings: Settings) -> tuple[object, ...]:
+    gateway = settings.gateway
+    return gateway.upstream, gateway.upstream_tls, gateway.timeouts
+
+
+def _refuse_the_unchangeable(old: Settings, new: Settings) -> None:
+    """Raises ValueError for what a reload cannot change."""
+    for what, before, after in (
+        ("gateway.listen", old.gateway.listen, new.gateway.listen),
+        ("gateway.tls being there", old.gateway.tls is None, new.gateway.tls is None),
+        ("admin.listen", old.admin and old.admin.listen, new.admin and new.admin.listen),
+    ):
+        if before != after:
+            raise ValueError(f"{what} cannot change while the gateway runs: restart it")

@@ -1,0 +1,35 @@
+"""What a configuration can let through at most, whatever Users send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sluicegate.allocation import Book
+from sluicegate.settings import Capacity
+from sluicegate.throttle.depths import allocation_depth, system_depth
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The two figures that the DSP must bear: it admits `sustained * w + worst_burst` in w seconds at most.
+
+    `worst_burst` (SR) is what all banks hold when they are full: what may arrive at once after a lull.
+    `sustained` (SR/s) is the rate that goes on: the operating threshold, or the sum of the allocations where
+    that is higher, for a User within its allocation is never throttled. It never exceeds the maximum.
+
+    They hold while everybody is throttled: not for a User, or a gateway, that is set to `enforce = false`.
+    """
+
+    worst_burst: float
+    sustained: float
+
+
+def bounds(capacity: Capacity, book: Book) -> Bounds:
+    """The bounds of a capacity with the allocations of a book, as they count under that capacity."""
+    burst, heaviest = capacity.burst_seconds, capacity.heaviest
+    effective = book.effective(capacity.maximum).allocations
+    system = system_depth(capacity.operating_threshold, burst, heaviest)
+    allocated = sum(allocation_depth(allocation, burst, heaviest) for allocation in effective)
+    # The book's own total where nothing was cut: it is free of the rounding of a sum of floats.
+    within = min(book.total, capacity.maximum)
+    return Bounds(worst_burst=system + allocated, sustained=max(capacity.operating_threshold, within))

@@ -1,0 +1,52 @@
+"""The ledger of one process: the throttle itself, fed from the settings and the allocation book."""
+
+from time import monotonic
+
+from sluicegate.allocation import Book
+from sluicegate.settings import Capacity
+from sluicegate.throttle import Account, Limits, State, Throttle
+
+
+class LocalLedger:
+    """Banks in this process.
+
+    `decide`, `give_back` and `retry_after` are the throttle's own methods: nothing stands between the gateway and
+    the decision. Times are seconds of the monotonic clock.
+
+    Attributes:
+        factor: by what all allocations are scaled; below 1 where capacity was cut under their sum.
+    """
+
+    def __init__(self, capacity: Capacity, book: Book, now: float | None = None) -> None:
+        limits, allocations = self._terms(capacity, book)
+        self.throttle = Throttle(limits, allocations, monotonic() if now is None else now)
+        self.decide = self.throttle.decide
+        self.give_back = self.throttle.give_back
+        self.retry_after = self.throttle.retry_after
+
+    def account(self, name: str) -> Account:
+        """The account of a User. Raises KeyError where there is none."""
+        return self.throttle.account(name)
+
+    def state(self, now: float | None = None) -> State:
+        """Whether traffic management is active, and since when."""
+        return self.throttle.state(monotonic() if now is None else now)
+
+    def reconfigure(self, capacity: Capacity, book: Book, now: float | None = None) -> None:
+        """Take another capacity and book; what the banks of those who stay hold is kept."""
+        limits, allocations = self._terms(capacity, book)
+        self.throttle.reconfigure(limits, allocations, monotonic() if now is None else now)
+
+    def _terms(self, capacity: Capacity, book: Book) -> tuple[Limits, dict[str, float]]:
+        limits = Limits(
+            maximum=capacity.maximum,
+            threshold=capacity.operating_threshold,
+            burst_seconds=capacity.burst_seconds,
+            calm_seconds=capacity.calm_seconds,
+            heaviest=capacity.heaviest,
+            sharing=capacity.sharing,
+        )
+        effective = book.effective(capacity.maximum)
+        self.factor = effective.factor
+        names = (holder.name for holder in book.holders)
+        return limits, dict(zip(names, effective.allocations, strict=True))

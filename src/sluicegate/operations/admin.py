@@ -1,0 +1,49 @@
+"""The operator's listener: status, metrics, health. It has no sign-in yet, so it stays on loopback."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from sluicegate.operations.metrics import registry
+from sluicegate.operations.status import Rates, status
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from sluicegate.operations.log import BoundedQueue
+    from sluicegate.operations.watch import Watched
+
+
+def admin_app(watched: Watched, rates: Rates, log: BoundedQueue | None = None) -> Starlette:
+    """The admin API of a gateway."""
+    metrics_registry = registry(watched, log)
+
+    async def get_status(_request: Request) -> Response:
+        return JSONResponse(status(watched, rates), headers={"Cache-Control": "no-store"})
+
+    async def get_metrics(_request: Request) -> Response:
+        return Response(generate_latest(metrics_registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def healthz(_request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_request: Request) -> Response:
+        if watched.draining:
+            return PlainTextResponse("draining\n", status_code=503)
+        if watched.breaker_state != "closed":
+            return PlainTextResponse("the upstream cannot be reached\n", status_code=503)
+        return PlainTextResponse("ready\n")
+
+    return Starlette(
+        routes=[
+            Route("/api/v1/status", get_status),
+            Route("/metrics", get_metrics),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+        ]
+    )

@@ -1,0 +1,148 @@
+"""`GET /metrics`: Prometheus, made from the counters when it is asked for. docs/metrics.md says what each answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sluicegate import __version__
+
+if TYPE_CHECKING:
+    from sluicegate.operations.log import BoundedQueue
+    from sluicegate.operations.tally import Histogram
+    from sluicegate.operations.watch import Watched
+
+
+class GatewayCollector(Collector):
+    """Reads the counters of a gateway."""
+
+    def __init__(self, watched: Watched, log: BoundedQueue | None = None) -> None:
+        self._watched = watched
+        self._log = log
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics, in the order of docs/metrics.md."""
+        yield from self._capacity()
+        yield from self._users()
+        yield from self._refusals()
+        yield from self._upstream()
+        yield from self._self()
+
+    def _capacity(self) -> Iterator[Metric]:
+        watched = self._watched
+        capacity = watched.settings.capacity
+        yield _gauge("sluicegate_active", "1 while traffic management is active.", watched.ledger.state().active)
+        yield _gauge(
+            "sluicegate_enforcing", "1 where throttled requests are refused, 0 in observe mode.", capacity.enforce
+        )
+        yield _gauge("sluicegate_maximum_capacity", "Maximum capacity, in SR per second.", capacity.maximum)
+        yield _gauge(
+            "sluicegate_operating_threshold", "Operating threshold, in SR per second.", capacity.operating_threshold
+        )
+        yield _gauge("sluicegate_allocation_factor", "By what all allocations are scaled.", watched.ledger.factor)
+
+    def _users(self) -> Iterator[Metric]:
+        watched = self._watched
+        allocation = GaugeMetricFamily(
+            "sluicegate_allocation", "Allocation, in SR per second.", labels=["user", "role"]
+        )
+        bank = GaugeMetricFamily("sluicegate_bank_level", "What the allocation bank holds, in SR.", labels=["user"])
+        flight = GaugeMetricFamily("sluicegate_in_flight", "Requests at the upstream.", labels=["user"])
+        decisions = CounterMetricFamily(
+            "sluicegate_decisions", "Decided requests by outcome.", labels=["user", "outcome"]
+        )
+        passed = CounterMetricFamily(
+            "sluicegate_passed_unenforced", "Throttled by the rule, passed in observe mode.", labels=["user"]
+        )
+        answered = CounterMetricFamily(
+            "sluicegate_throttled_answers", "Throttled answers by status.", labels=["user", "status"]
+        )
+        versions = CounterMetricFamily(
+            "sluicegate_messages", "Messages by the DUIS version they are in.", labels=["user", "duis_version"]
+        )
+        now = watched.ledger.throttle.now
+        for holder in watched.book.holders:
+            name = holder.name
+            account, tally = watched.ledger.account(name), watched.tallies[name]
+            allocation.add_metric([name, holder.role], account.allocation)
+            bank.add_metric([name], account.level_at(now))
+            flight.add_metric([name], watched.in_flight[name].taken)
+            for outcome, count in zip(("within", "excess", "throttled", "rejected"), tally.outcomes(), strict=True):
+                decisions.add_metric([name, outcome], count)
+            passed.add_metric([name], tally.passed)
+            answered.add_metric([name, "429"], tally.answered_429)
+            answered.add_metric([name, "503"], tally.answered_503)
+            for version, count in tally.versions.items():
+                versions.add_metric([name, str(version)], count)
+        yield from (allocation, bank, flight, decisions, passed, answered, versions)
+
+    def _refusals(self) -> Iterator[Metric]:
+        refused = CounterMetricFamily(
+            "sluicegate_refusals", "The gateway's own refusals by problem type.", labels=["problem"]
+        )
+        for problem, count in self._watched.totals.refused.items():
+            refused.add_metric([problem], count)
+        yield refused
+
+    def _upstream(self) -> Iterator[Metric]:
+        watched, totals = self._watched, self._watched.totals
+        answers = CounterMetricFamily(
+            "sluicegate_upstream_answers", "The upstream's answers by status.", labels=["status"]
+        )
+        for status, count in totals.upstream.items():
+            answers.add_metric([str(status)], count)
+        yield answers
+        yield _histogram(
+            "sluicegate_upstream_response_seconds", "From forwarding to the head of the answer.", totals.response
+        )
+        breaker = GaugeMetricFamily("sluicegate_upstream_breaker", "1 for the state that it is in.", labels=["state"])
+        for state in ("closed", "open", "half-open"):
+            breaker.add_metric([state], float(watched.breaker_state == state))
+        yield breaker
+        yield _gauge("sluicegate_upstream_connections", "Connections to the upstream.", watched.upstream_connections)
+
+    def _self(self) -> Iterator[Metric]:
+        watched, totals = self._watched, self._watched.totals
+        yield _histogram(
+            "sluicegate_decision_seconds", "From a whole header to the decision, reading included.", totals.decision
+        )
+        yield _gauge("sluicegate_connections", "Senders' connections.", totals.connections)
+        yield _gauge("sluicegate_buffered_bytes", "Messages that are held.", watched.buffered)
+        yield CounterMetricFamily(
+            "sluicegate_handshake_failures", "TLS handshakes that failed.", value=totals.handshake_failures
+        )
+        yield CounterMetricFamily(
+            "sluicegate_abandoned_requests", "Requests whose sender left before the answer.", value=totals.abandoned
+        )
+        if self._log is not None:
+            yield CounterMetricFamily(
+                "sluicegate_log_lines_dropped", "Log lines that nobody took in time.", value=self._log.dropped
+            )
+        info = GaugeMetricFamily("sluicegate_build_info", "1; the labels tell.", labels=["version"])
+        info.add_metric([__version__], 1)
+        yield info
+
+
+def registry(watched: Watched, log: BoundedQueue | None = None) -> CollectorRegistry:
+    """A registry with the gateway's metrics, and nothing of the process's other libraries."""
+    made = CollectorRegistry()
+    made.register(GatewayCollector(watched, log))
+    return made
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=float(value))
+
+
+def _histogram(name: str, text: str, histogram: Histogram) -> Metric:
+    running, buckets = 0, []
+    for bound, count in zip((*map(str, histogram.bounds), "+Inf"), histogram.counts, strict=True):
+        running += count
+        buckets.append((bound, float(running)))
+    family = HistogramMetricFamily(name, text)
+    family.add_metric([], buckets, histogram.total)
+    return family

@@ -1,0 +1,122 @@
+"""`GET /api/v1/status`: state, rates and totals, for the gateway and for each User."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from time import monotonic, time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sluicegate.operations.tally import Tally
+    from sluicegate.operations.watch import Watched
+
+OUTCOMES = ("within", "excess", "throttled", "rejected")
+Counts = tuple[int, int, int, int]
+NONE: Counts = (0, 0, 0, 0)
+
+
+class Rates:
+    """SR/s by outcome over about the last second: two looks at the counters, and the difference.
+
+    `look` is called by a timer, about once a second. Memory is two looks.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._at = self._before_at = now
+        self._last: dict[str, Counts] = {}
+        self._before: dict[str, Counts] = {}
+
+    def look(self, tallies: Mapping[str, Tally], now: float) -> None:
+        """Take a look at the counters, at `now` seconds of the monotonic clock."""
+        self._before, self._before_at = self._last, self._at
+        self._last = {name: tally.outcomes() for name, tally in tallies.items()}
+        self._at = now
+
+    def of(self, name: str) -> dict[str, float]:
+        """The rates of one User, in SR/s."""
+        seconds = self._at - self._before_at
+        last, before = self._last.get(name, NONE), self._before.get(name, self._last.get(name, NONE))
+        if seconds <= 0:
+            return _told((0.0, 0.0, 0.0, 0.0))
+        return _told(tuple((b - a) / seconds for a, b in zip(before, last, strict=True)))
+
+
+def _told(counts: tuple[float, ...]) -> dict[str, float]:
+    """By name, with `offered`: every request that was decided. What was rejected was refused undecided."""
+    told = {"offered": round(sum(counts[:3]), 3)}
+    told.update((name, round(count, 3)) for name, count in zip(OUTCOMES, counts, strict=True))
+    return told
+
+
+def _sum(parts: list[dict[str, float]]) -> dict[str, float]:
+    return {name: round(sum(part[name] for part in parts), 3) for name in ("offered", *OUTCOMES)}
+
+
+def status(watched: Watched, rates: Rates) -> dict[str, object]:
+    """The whole status, ready for JSON. Rates are SR/s, totals are counts since the process started."""
+    settings, ledger = watched.settings, watched.ledger
+    now = monotonic()
+    state = ledger.state(now)
+    users = []
+    in_flight = watched.in_flight
+    for holder in watched.book.holders:
+        tally = watched.tallies[holder.name]
+        account = ledger.account(holder.name)
+        of_user = rates.of(holder.name)
+        users.append(
+            {
+                "name": holder.name,
+                "role": holder.role,
+                "allocation": account.allocation,
+                "enforce": holder.enforce and settings.capacity.enforce,
+                "utilisation": round(of_user["offered"] / account.allocation, 4) if account.allocation else None,
+                "in_flight": in_flight[holder.name].taken,
+                "duis_versions": {str(version): count for version, count in sorted(tally.versions.items())},
+                "answered": {"429": tally.answered_429, "503": tally.answered_503},
+                "passed": tally.passed,
+                "rates": of_user,
+                "totals": {key: int(value) for key, value in _told(tally.outcomes()).items()},
+            }
+        )
+    totals = watched.totals
+    return {
+        "state": "active" if state.active else "normal",
+        "since": _when(state.since, now),
+        "maximum": settings.capacity.maximum,
+        "operating_threshold": settings.capacity.operating_threshold,
+        "sharing": settings.capacity.sharing,
+        "enforce": settings.capacity.enforce,
+        "allocations_scaled_by": ledger.factor,
+        "rates": _sum([user["rates"] for user in users]),  # type: ignore[misc]
+        "totals": {k: int(v) for k, v in _sum([user["totals"] for user in users]).items()},  # type: ignore[misc]
+        "in_flight": sum(seats.taken for seats in in_flight.values()),
+        "max_in_flight": settings.capacity.max_in_flight,
+        "upstream": {
+            "breaker": watched.breaker_state,
+            "connections": watched.upstream_connections,
+            "answers": {str(code): count for code, count in sorted(totals.upstream.items())},
+        },
+        "connections": totals.connections,
+        "refused": dict(sorted(totals.refused.items())),
+        "draining": watched.draining,
+        "last_reload_error": watched.last_reload_error,
+        "users": users,
+    }
+
+
+def above(watched: Watched, rates: Rates) -> list[dict[str, object]]:
+    """The Users above their allocation over the last second, most above first: who was it?"""
+    found = []
+    for holder in watched.book.holders:
+        offered = rates.of(holder.name)["offered"]
+        allocation = watched.ledger.account(holder.name).allocation
+        if offered > allocation:
+            found.append({"user": holder.name, "offered": offered, "allocation": allocation})
+    return sorted(found, key=lambda one: one["allocation"] - one["offered"])[:20]  # type: ignore[operator]
+
+
+def _when(monotonic_seconds: float, now: float) -> str:
+    """A time of the monotonic clock as a date and time in UTC."""
+    at = datetime.fromtimestamp(time() - (now - monotonic_seconds), UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

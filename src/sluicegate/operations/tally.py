@@ -1,0 +1,85 @@
+"""What is counted. Plain numbers that the event loop alone writes; whoever asks derives rates and metrics from them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from decimal import Decimal
+
+MOST_VERSIONS = 32  # distinct DUIS versions told apart for one User
+
+
+class Tally:
+    """The counters of one User, since the process started.
+
+    Attributes:
+        within, excess, throttled: decided requests by outcome.
+        passed: throttled requests that went through all the same, because nothing is enforced.
+        rejected: refused for another reason than throttling, after the User was known.
+        answered_429, answered_503: throttled answers by status.
+        versions: requests by the DUIS version of the message.
+    """
+
+    __slots__ = ("answered_429", "answered_503", "excess", "passed", "rejected", "throttled", "versions", "within")
+
+    def __init__(self) -> None:
+        self.within = self.excess = self.throttled = self.passed = self.rejected = 0
+        self.answered_429 = self.answered_503 = 0
+        self.versions: dict[Decimal, int] = {}
+
+    def saw_version(self, version: Decimal) -> None:
+        """Count one message of this DUIS version; beyond MOST_VERSIONS a new one is not told apart."""
+        versions = self.versions
+        if version in versions:
+            versions[version] += 1
+        elif len(versions) < MOST_VERSIONS:
+            versions[version] = 1
+
+    def outcomes(self) -> tuple[int, int, int, int]:
+        """within, excess, throttled, rejected."""
+        return self.within, self.excess, self.throttled, self.rejected
+
+
+class Histogram:
+    """Observations in seconds, by bucket. An observation costs one bisection and two additions."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one observation."""
+        self.counts[bisect_left(self.bounds, seconds)] += 1
+        self.total += seconds
+
+
+DECISION_BOUNDS = (1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 1e-3, 1e-2)
+UPSTREAM_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Totals:
+    """The counters of the gateway as a whole.
+
+    Attributes:
+        refused: our own refusals by problem (`throttled`, `malformed`, ...).
+        upstream: the upstream's answers by status.
+        decision: seconds that reading the header and deciding took.
+        response: seconds from forwarding a request to the head of the upstream's answer.
+    """
+
+    __slots__ = ("abandoned", "connections", "decision", "handshake_failures", "refused", "response", "upstream")
+
+    def __init__(self) -> None:
+        self.refused: dict[str, int] = {}
+        self.upstream: dict[int, int] = {}
+        self.decision = Histogram(DECISION_BOUNDS)
+        self.response = Histogram(UPSTREAM_BOUNDS)
+        self.connections = 0
+        self.handshake_failures = 0
+        self.abandoned = 0
+
+    def refuse(self, problem: str) -> None:
+        """Count one refusal of ours."""
+        self.refused[problem] = self.refused.get(problem, 0) + 1

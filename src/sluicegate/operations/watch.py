@@ -1,0 +1,67 @@
+"""What the operator's side may look at: the gateway as seen from below, so that operations need not import it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from sluicegate.allocation import Book
+from sluicegate.ledger import LocalLedger
+from sluicegate.operations.tally import Tally, Totals
+from sluicegate.settings import Settings
+
+
+class InFlight(Protocol):
+    """Requests of one User at the upstream."""
+
+    @property
+    def taken(self) -> int:
+        """How many there are."""
+
+
+class Watched(Protocol):
+    """A gateway, as the operator's side sees it. Everything here is read, nothing written."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+
+    @property
+    def book(self) -> Book:
+        """The allocation book in force."""
+
+    @property
+    def ledger(self) -> LocalLedger:
+        """Where the banks live."""
+
+    @property
+    def totals(self) -> Totals:
+        """The counters of the gateway."""
+
+    @property
+    def tallies(self) -> Mapping[str, Tally]:
+        """The counters of each User."""
+
+    @property
+    def in_flight(self) -> Mapping[str, InFlight]:
+        """Each User's requests at the upstream."""
+
+    @property
+    def breaker_state(self) -> str:
+        """`closed`, `open` or `half-open`."""
+
+    @property
+    def upstream_connections(self) -> int:
+        """Connections to the upstream."""
+
+    @property
+    def buffered(self) -> int:
+        """Octets of messages that are held."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether it is stopping."""
+
+    @property
+    def last_reload_error(self) -> str | None:
+        """Why the last reload changed nothing; None where it did, or there was none."""
