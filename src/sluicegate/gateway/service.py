@@ -46,7 +46,7 @@ class Gateway:
         self.desk = Desk(settings)
         self.rates = Rates(monotonic())
         self.last_reload_error: str | None = None
-        self._active = False
+        self._active = self._reloading = self._reload_wanted = False
         self._stop = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -144,17 +144,14 @@ class Gateway:
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         settings = self.settings
-        pool = self._pool(loop, settings)
+        gateway = settings.gateway
+        pool = Pool(loop, gateway.upstream, gateway.timeouts, self.desk.breaker, _upstream_tls(settings))
         tls = _server_tls(settings)
         address = settings.gateway.listen
         self._reception = Reception(loop, self.desk, pool)
         listening = listen(address.host, address.port)
         self.port = int(listening.getsockname()[1])
         self._door = Door(self._reception, listening, tls)
-
-    def _pool(self, loop: asyncio.AbstractEventLoop, settings: Settings) -> Pool:
-        gateway = settings.gateway
-        return Pool(loop, gateway.upstream, gateway.timeouts, self.desk.breaker, _upstream_tls(settings))
 
     def _start_admin(self) -> uvicorn.Server | None:
         admin = self.settings.admin
@@ -206,26 +203,40 @@ class Gateway:
 
     def reload(self) -> None:
         """Read the settings again, as SIGHUP does. What cannot be used changes nothing, and the log says why."""
-        try:
-            settings = self._load()
-            _refuse_the_unchangeable(self.settings, settings)
-            tls = _server_tls(settings)
-            pool = self._reception.pool
-            loop = self._reception.loop
-            if _way(settings) != _way(self.settings):
-                pool = self._pool(loop, settings)
-            self.desk.reload(settings)
-        except (SettingsError, OSError, ValueError) as error:
-            self.last_reload_error = str(error)
-            logger().error("reload refused: nothing has changed", why=str(error))
-            return
+        self._reload_wanted = True
+        if not self._reloading:
+            self._reloading = True
+            self._spawn(self._reload())
+
+    async def _reload(self) -> None:
+        """Reads beside the event loop (a large file takes a second), and swaps in it; one reload at a time."""
+        while self._reload_wanted:
+            self._reload_wanted = False
+            try:
+                settings, tls, upstream_tls = await asyncio.to_thread(self._read)
+                self._swap(settings, tls, upstream_tls)
+            except (SettingsError, OSError, ValueError) as error:
+                self.last_reload_error = str(error)
+                logger().error("reload refused: nothing has changed", why=str(error))
+            else:
+                self.last_reload_error = None
+                logger().info("reloaded", users=len(self.desk.users))
+        self._reloading = False
+
+    def _read(self) -> tuple[Settings, ssl.SSLContext | None, ssl.SSLContext | None]:
+        settings = self._load()
+        _refuse_the_unchangeable(self.settings, settings)
+        return settings, _server_tls(settings), _upstream_tls(settings)
+
+    def _swap(self, settings: Settings, tls: ssl.SSLContext | None, upstream_tls: ssl.SSLContext | None) -> None:
+        before, reception = self.settings, self._reception
+        self.desk.reload(settings)
         self._door.tls = tls
-        if pool is not self._reception.pool:
-            self._reception.pool.close()
-            self._reception.pool = pool
-            self._reception.prefix = pool.upstream.prefix.encode()
-        self.last_reload_error = None
-        logger().info("reloaded", users=len(self.desk.users))
+        if _way(settings) != _way(before):
+            reception.pool.close()
+            gateway = settings.gateway
+            reception.pool = Pool(reception.loop, gateway.upstream, gateway.timeouts, self.desk.breaker, upstream_tls)
+            reception.prefix = gateway.upstream.prefix.encode()
 
     async def _drain(self) -> None:
         """Accept no more, let every request that was taken have its answer, for `drain` seconds at the most."""

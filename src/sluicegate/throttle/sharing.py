@@ -89,7 +89,7 @@ class Spare:
         return lapsed
 
     def part(self, user: Account) -> float:
-        """The User's present part of the spare, in SR/s; until it was measured, as if all of the threshold were spare."""
+        """The User's present part of the spare, in SR/s; as if all of the threshold were, until it was measured."""
         if self.pace > 0.0:
             return min(user.share * self.pace, self.depth / self.burst)
         return self.depth / self.burst * user.share / max(self.shares, user.share)

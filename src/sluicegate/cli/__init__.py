@@ -1,0 +1,30 @@
+"""The command line: `sluicegate COMMAND`. One module a command; a command parses, calls and prints.
+
+Modules of commands import what is heavy inside their functions, so that `sluicegate --help` answers at once.
+"""
+
+import click
+
+from sluicegate import __version__
+from sluicegate.cli.check import check
+from sluicegate.cli.init import init
+from sluicegate.cli.serve import serve
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="`sluicegate COMMAND --help` says more about a command, with examples.",
+)
+@click.version_option(__version__, prog_name="sluicegate")
+def main() -> None:
+    """Fair admission for a gateway whose Users share one finite capacity.
+
+    \b
+    To begin:
+      sluicegate init                              a commented configuration file, sluicegate.toml
+      sluicegate check --config sluicegate.toml    what is wrong with it, or what it can let through
+    """
+
+
+for command in (serve, init, check):
+    main.add_command(command)

@@ -1,0 +1,42 @@
+"""`sluicegate serve`: the gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sluicegate.cli.configuration import config_option, insecure_option, read_settings
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sluicegate serve --config sluicegate.toml
+  kill -HUP PID      read the file again; one that is wrong changes nothing
+  kill -TERM PID     stop, once every request that was taken has its answer
+"""
+)
+@config_option
+@insecure_option
+def serve(config: Path, insecure: bool) -> None:
+    """Run the gateway: Service Requests in, fairly admitted, forwarded, answered."""
+    import uvloop  # noqa: PLC0415 - so that `sluicegate --help` answers at once
+
+    from sluicegate.gateway import Gateway  # noqa: PLC0415
+    from sluicegate.operations.log import Log  # noqa: PLC0415
+
+    settings = read_settings(config, insecure=insecure)
+    log = Log()
+
+    async def run() -> None:
+        from sluicegate import settings as reading  # noqa: PLC0415
+
+        await Gateway(settings, lambda: reading.load(config, insecure=insecure), log).run()
+
+    try:
+        uvloop.run(run())
+    except OSError as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        log.close()

@@ -1,0 +1,56 @@
+"""The configuration file: read, checked as a whole, frozen.
+
+`load` and `parse` return `Settings` or raise `SettingsError`, which holds everything that is wrong, each with
+its line. `cautions` tells what is legal and may still surprise. `starter` gives a first configuration.
+"""
+
+from sluicegate.settings.cautions import cautions
+from sluicegate.settings.crosschecks import sum_of_allocations
+from sluicegate.settings.fields import Address, Network, Upstream, subject_form
+from sluicegate.settings.files import check_files
+from sluicegate.settings.model import (
+    ROLES,
+    Admin,
+    Capacity,
+    Gateway,
+    Limits,
+    Responses,
+    Role,
+    Settings,
+    Timeouts,
+    Tls,
+    UpstreamTls,
+    User,
+    UserId,
+)
+from sluicegate.settings.problems import Problem, SettingsError
+from sluicegate.settings.reading import load, parse
+from sluicegate.settings.starter import starter
+
+__all__ = [
+    "ROLES",
+    "Address",
+    "Admin",
+    "Capacity",
+    "Gateway",
+    "Limits",
+    "Network",
+    "Problem",
+    "Responses",
+    "Role",
+    "Settings",
+    "SettingsError",
+    "Timeouts",
+    "Tls",
+    "Upstream",
+    "UpstreamTls",
+    "User",
+    "UserId",
+    "cautions",
+    "check_files",
+    "load",
+    "parse",
+    "starter",
+    "subject_form",
+    "sum_of_allocations",
+]

@@ -1,0 +1,149 @@
+"""The certificate files that a configuration names: there, readable, and fit for each other."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sluicegate.settings.model import Settings
+from sluicegate.settings.problems import Finding
+from sluicegate.settings.problems import Path as Place
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+    from cryptography.x509 import Certificate
+
+MOST_OCTETS = 16 * 1024 * 1024
+"""The largest certificate, key or list of revoked certificates that is read, in octets."""
+
+
+def check_files(settings: Settings) -> list[Finding]:
+    """What is wrong with the files of `[gateway.tls]` and `[gateway.upstream_tls]`."""
+    found: list[Finding] = []
+    tls, upstream = settings.gateway.tls, settings.gateway.upstream_tls
+    if tls:
+        table: Place = ("gateway", "tls")
+        found += _pair(table, tls.certificate, tls.key)
+        found += _one(_authorities, (*table, "client_ca"), tls.client_ca)
+        found += _one(_revoked, (*table, "client_crl"), tls.client_crl)
+    if upstream:
+        table = ("gateway", "upstream_tls")
+        if upstream.certificate and upstream.key:
+            found += _pair(table, upstream.certificate, upstream.key)
+        found += _one(_authorities, (*table, "ca"), upstream.ca)
+    return found
+
+
+def expiries(settings: Settings) -> Iterator[tuple[str, datetime]]:
+    """Each certificate that the gateway shows or trusts, as `key of the file`, and when it ends.
+
+    Files that cannot be read are passed over: `check_files` reports them.
+    """
+    gateway = settings.gateway
+    named = {
+        "gateway.tls.certificate": gateway.tls and gateway.tls.certificate,
+        "gateway.tls.client_ca": gateway.tls and gateway.tls.client_ca,
+        "gateway.upstream_tls.certificate": gateway.upstream_tls and gateway.upstream_tls.certificate,
+        "gateway.upstream_tls.ca": gateway.upstream_tls and gateway.upstream_tls.ca,
+    }
+    for key, path in named.items():
+        try:
+            certificates = _certificates(_octets(path)) if path else []
+        except _Unfit:
+            continue
+        for certificate in certificates:
+            yield key, certificate.not_valid_after_utc
+
+
+class _Unfit(Exception):  # noqa: N818 - never leaves this module
+    """A file that cannot serve. The text says why."""
+
+
+def _one(check: Callable[[bytes], object], key: Place, path: Path | None) -> list[Finding]:
+    if path is None:
+        return []
+    try:
+        check(_octets(path))
+    except _Unfit as unfit:
+        return [Finding(key, f"{path} {unfit}")]
+    return []
+
+
+def _pair(table: Place, certificate: Path, key: Path) -> list[Finding]:
+    of_certificate, of_key = (*table, "certificate"), (*table, "key")
+    found = _one(_certificates, of_certificate, certificate) + _one(_private_key, of_key, key)
+    if found:
+        return found
+    if _certificates(_octets(certificate))[0].public_key() != _private_key(_octets(key)).public_key():
+        message = f"{key} is not the key of {certificate}: the first certificate there must be its own"
+        return [Finding(of_key, message, about=(of_certificate,))]
+    try:
+        # The last word is OpenSSL's, which also refuses weak keys and digests. The key has no password.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: b"")
+    except (OSError, ssl.SSLError) as error:
+        return [Finding(of_certificate, f"{certificate} and {key} cannot be used: {error}", about=(of_key,))]
+    return []
+
+
+def _octets(path: Path) -> bytes:
+    try:
+        if not path.is_file():
+            raise _Unfit("is not a file" if path.exists() else "is not there: put it there, or mend the path")
+        with path.open("rb") as file:
+            octets = file.read(MOST_OCTETS + 1)
+    except PermissionError:
+        raise _Unfit("must not be read by this account: change its permissions or the account") from None
+    except OSError as error:
+        raise _Unfit(f"cannot be read: {error.strerror or error}") from None
+    if len(octets) > MOST_OCTETS:
+        raise _Unfit(f"is larger than {MOST_OCTETS:,} octets")
+    return octets
+
+
+def _certificates(octets: bytes) -> list[Certificate]:
+    from cryptography import x509  # noqa: PLC0415 - only where there is TLS
+
+    try:
+        return x509.load_pem_x509_certificates(octets)
+    except ValueError:
+        raise _Unfit("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)") from None
+
+
+def _authorities(octets: bytes) -> None:
+    from cryptography import x509  # noqa: PLC0415
+
+    for certificate in _certificates(octets):
+        try:
+            constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+            authority = constraints.ca
+        except x509.ExtensionNotFound:
+            authority = False
+        except ValueError:
+            raise _Unfit("holds a certificate with extensions that cannot be read") from None
+        if not authority:
+            subject = certificate.subject.rfc4514_string()
+            raise _Unfit(f"holds the certificate of {subject!r}, which is not an authority: take it out")
+
+
+def _private_key(octets: bytes) -> PrivateKeyTypes:
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+
+    try:
+        return load_pem_private_key(octets, password=None)
+    except TypeError:
+        raise _Unfit("is protected by a password, which nobody could type at a start: take it off") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise _Unfit("holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)") from None
+
+
+def _revoked(octets: bytes) -> None:
+    from cryptography import x509  # noqa: PLC0415
+
+    try:
+        x509.load_pem_x509_crl(octets)
+    except ValueError:
+        raise _Unfit("holds no list of revoked certificates in PEM form (-----BEGIN X509 CRL-----)") from None
