@@ -47,6 +47,18 @@ format: $(READY)  ## format, and mend what ruff can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+.PHONY: bench
+bench: $(READY)  ## the gateway beside its peers, in one run: about 40 minutes (BENCH="--quick" for a try)
+	@bash bench/run.sh $(BENCH)
+
+.PHONY: soak
+soak: $(READY)  ## ten minutes of mixed traffic: does memory stay flat?
+	@MODULE=bench.soak bash bench/run.sh $(SOAK)
+
+.PHONY: fuzz
+fuzz: $(READY)  ## damaged messages for ten minutes: do both readings of a header agree?
+	@$(BIN)/python -m tests.duis.fuzz --seconds 600
+
 .PHONY: lock
 lock: $(READY)  ## resolve the requirements files again from pyproject.toml
 	@bash tools/lock.sh
