@@ -7,8 +7,10 @@ import click
 
 from sluicegate import __version__
 from sluicegate.cli.check import check
+from sluicegate.cli.demo import demo
 from sluicegate.cli.init import init
 from sluicegate.cli.serve import serve
+from sluicegate.cli.stand_in import stand_in
 
 
 @click.group(
@@ -21,10 +23,12 @@ def main() -> None:
 
     \b
     To begin:
+      sluicegate demo                              one burst, without traffic management and with it
       sluicegate init                              a commented configuration file, sluicegate.toml
       sluicegate check --config sluicegate.toml    what is wrong with it, or what it can let through
+      sluicegate serve --config sluicegate.toml    the gateway
     """
 
 
-for command in (serve, init, check):
+for command in (demo, init, check, serve, stand_in):
     main.add_command(command)

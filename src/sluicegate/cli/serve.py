@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import click
@@ -32,7 +33,11 @@ def serve(config: Path, insecure: bool) -> None:
     async def run() -> None:
         from sluicegate import settings as reading  # noqa: PLC0415
 
-        await Gateway(settings, lambda: reading.load(config, insecure=insecure), log).run()
+        def ready() -> None:
+            gc.collect()
+            gc.freeze()  # what is there now stays: the collector need not walk it while requests wait
+
+        await Gateway(settings, lambda: reading.load(config, insecure=insecure), log).run(ready)
 
     try:
         uvloop.run(run())

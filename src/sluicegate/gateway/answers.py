@@ -46,7 +46,7 @@ SENDERS_FAULT: Final = frozenset(
 """What counts against a sender that keeps doing it."""
 
 
-def problem_answer(  # noqa: PLR0917 - one answer, its parts in the order in which they are written
+def problem_answer(
     problem: Problem,
     detail: str,
     fields: bytes = b"",

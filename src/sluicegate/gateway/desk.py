@@ -82,6 +82,8 @@ class Desk:
 
     def _take(self, settings: Settings, book: Book) -> None:
         names = {holder.name for holder in book.holders}
+        for name in self._seats.keys() - names:
+            self._seats[name].kept = 0  # its requests in flight give back no place that is kept
         self._tallies = {name: self._tallies.get(name) or Tally() for name in names}
         self._seats = {name: self._seats.get(name) or Seats() for name in names}
         self.users: Mapping[str, Served] = {
@@ -110,4 +112,6 @@ class Desk:
         self.weights: dict[str, float] = dict(settings.capacity.weights)
         self.from_version: Decimal | None = settings.responses.too_many_requests_from_duis
         self.max_body = settings.gateway.max_body_bytes
+        self.most_buffered = settings.gateway.limits.buffered_octets
+        self.idle_seconds = settings.gateway.timeouts.idle
         self.generation += 1

@@ -20,7 +20,10 @@ HOP_BY_HOP = frozenset(
     )
 )
 # Ours to write, or ours to know: never passed on as the sender wrote them.
-_CONSUMED = HOP_BY_HOP | {b"content-length", b"expect", b"client-cert", b"client-cert-chain"}
+# Who stands behind the gateway may take `_` for `-`, as CGI and what came after it do.
+_FORWARDED = {b"client-cert", b"client-cert-chain"}
+_FORWARDED |= {b"client_cert", b"client_cert_chain", b"client-cert_chain", b"client_cert-chain"}
+_CONSUMED = HOP_BY_HOP | _FORWARDED | {b"content-length", b"expect"}
 _LOOKED_AT = _CONSUMED | {b"host", b"content-encoding"}
 
 MOST_FIELDS = 100

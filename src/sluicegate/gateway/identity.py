@@ -7,8 +7,9 @@ import binascii
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from ipaddress import IPv6Address, ip_address
+from time import time
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -31,14 +32,24 @@ class Sender:
         key: under what its offences are counted: a certificate, or an address.
         served: the Users for whom it speaks, by originator ID.
         known: False where its certificate belongs to nobody.
+        cut_off: whether it offended too often, and is not heard for now.
+        until: when its certificate ends, in seconds of the epoch.
     """
 
-    __slots__ = ("key", "known", "served")
+    __slots__ = ("cut_off", "key", "known", "served", "until")
 
-    def __init__(self, key: str, served: Mapping[str, Served], known: bool = True) -> None:
+    def __init__(self, key: str, served: Mapping[str, Served], known: bool = True, until: float = float("inf")) -> None:
         self.key = key
         self.served = served
         self.known = known
+        self.cut_off = False
+        self.until = until
+
+    def barred(self) -> Sender:
+        """The same, not heard for now."""
+        sender = Sender(self.key, {}, known=False)
+        sender.cut_off = True
+        return sender
 
 
 class Identities:
@@ -49,6 +60,10 @@ class Identities:
         trusted_proxies: who may say on whose behalf it forwards.
         by_certificate: the Users of each certificate, by subject (RFC 4514) or `sha256:` fingerprint.
         by_id: all Users, by originator ID.
+
+    Attributes:
+        revoked: issuer and serial number of certificates that are nobody's any more. TLS refuses them at the
+            handshake; here they are refused on connections, and in sessions, that are older than the list.
     """
 
     def __init__(
@@ -59,18 +74,21 @@ class Identities:
         self._by_certificate = by_certificate
         self.by_id = by_id
         self._seen: OrderedDict[bytes, Sender] = OrderedDict()
+        self.revoked: Container[tuple[x509.Name, int]] = frozenset()
 
     def of_connection(self, address: str, certificate: bytes | None) -> Sender | None:
         """The sender of all requests of a connection; None where each request must say on whose behalf it comes."""
         if self.mode == "originator":
-            return Sender(address, self.by_id)
+            return Sender(counted_as(address), self.by_id)
         if self.mode == "certificate":
             if certificate is None:  # cannot be: TLS asks for one. If it is, nobody is let in
-                return Sender(address, {}, known=False)
-            return self._remembered(certificate, certificate)
+                return Sender(counted_as(address), {}, known=False)
+            sender = self._remembered(certificate, certificate)
+            # A resumed session is not verified again: a certificate could be used in that way after its end.
+            return sender if time() < sender.until else Sender(sender.key, {}, known=False)
         if self.trusts(address):
             return None
-        return Sender(address, {}, known=False)
+        return Sender(counted_as(address), {}, known=False)
 
     def trusts(self, address: str) -> bool:
         """Whether an address is one of the trusted proxies'."""
@@ -108,9 +126,27 @@ class Identities:
     def _identify(self, certificate: bytes) -> Sender:
         fingerprint = "sha256:" + hashlib.sha256(certificate).hexdigest()
         try:
-            subject = subject_form(x509.load_der_x509_certificate(certificate).subject)
-        except ValueError:  # not a certificate, or one that no parser of ours reads: nobody's
+            read = x509.load_der_x509_certificate(certificate)
+            subject = subject_form(read.subject)
+            until = read.not_valid_after_utc.timestamp()
+            revoked = (read.issuer, read.serial_number) in self.revoked
+        except Exception:  # the parser raises more than it says: not a certificate that it reads, so nobody's
+            return Sender(fingerprint, {}, known=False)
+        if revoked:
             return Sender(fingerprint, {}, known=False)
         users = {*self._by_certificate.get(fingerprint, ()), *self._by_certificate.get(subject, ())}
         served = {eui64: user for user in users for eui64 in user.ids}
-        return Sender(fingerprint, served, known=bool(users))
+        return Sender(fingerprint, served, known=bool(users), until=until)
+
+
+def counted_as(address: str) -> str:
+    """Under what an address is counted. An IPv6 sender has a /64 to itself, and could take a new address each time."""
+    if ":" not in address:
+        return address
+    try:
+        ip = IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return f"{IPv6Address(int(ip) >> 64 << 64)}/64"

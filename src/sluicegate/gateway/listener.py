@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 from collections import OrderedDict, deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from sluicegate.gateway.answers import NO_CONNECTION, Problem, problem_answer
+from sluicegate.gateway.answers import NO_CONNECTION, problem_answer
 from sluicegate.gateway.front import FrontConnection
+from sluicegate.gateway.identity import counted_as
 
 if TYPE_CHECKING:
-    from sluicegate.gateway.front import Reception
+    from sluicegate.gateway.reception import Reception
 
 BACKLOG = 1024
 AT_ONCE = 64  # connections accepted in one go, before those inside have their turn again
 MOST_KNOCKING = 1000  # connections that wait to be let into a handshake
+MOST_FROM_ONE = MOST_KNOCKING // 4  # of them from one address
 PATIENCE = 0.02  # seconds between looks at who may shake hands next
+REST = 0.5  # seconds without accepting, where there are no more descriptors
+GOODBYE = 2.0  # seconds for the other side to agree to the end of TLS
+HANDSHAKE = b"\x16"  # the first octet of a TLS handshake (RFC 8446, 5.1)
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 TOO_MANY = problem_answer(NO_CONNECTION, "try again soon", retry_after=1, close=True)
 
 
@@ -27,7 +34,9 @@ class Door:
     """One listening address.
 
     A new TLS connection first has to say something, then waits for its turn: handshakes begin at a bounded rate and
-    a bounded number at once, the addresses taking turns, and no address having more than a quarter of them.
+    a bounded number at once, the addresses taking turns, and no address having more than a quarter of them, nor of
+    those that wait. Where too many wait, the one that has been silent longest makes room, or one of the address with
+    most. Addresses are told apart as `counted_as` does.
     """
 
     def __init__(self, reception: Reception, listening: socket.socket, tls: ssl.SSLContext | None) -> None:
@@ -35,8 +44,9 @@ class Door:
         self._loop = reception.loop
         self._socket = listening
         self.tls = tls
-        self._knocking: OrderedDict[str, deque[tuple[socket.socket, float]]] = OrderedDict()
+        self._knocking: OrderedDict[str, deque[tuple[socket.socket, str]]] = OrderedDict()
         self._silent: dict[socket.socket, tuple[str, float]] = {}
+        self._outside: dict[str, int] = {}
         self._shaking: dict[str, int] = {}
         self._inside: dict[str, int] = {}
         self._tokens = 1.0
@@ -48,7 +58,7 @@ class Door:
     @property
     def waiting(self) -> int:
         """Connections that have not shaken hands yet."""
-        return len(self._silent) + sum(map(len, self._knocking.values())) + sum(self._shaking.values())
+        return sum(self._outside.values()) + sum(self._shaking.values())
 
     def _accept(self) -> None:
         for _ in range(AT_ONCE):
@@ -56,36 +66,62 @@ class Door:
                 connection, peer = self._socket.accept()
             except (BlockingIOError, InterruptedError):
                 return
-            except OSError:  # no more descriptors, or the peer has gone: those inside come first
-                return
+            except OSError as error:
+                if error.errno in EXHAUSTED:  # those inside come first; to look again at once would take their time
+                    self._loop.remove_reader(self._socket.fileno())
+                    self._loop.call_later(REST, self._accept_again)
+                return  # or the peer has gone
             connection.setblocking(False)
             with contextlib.suppress(OSError):
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._receive(connection, str(peer[0]) if peer else "local")
 
+    def _accept_again(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._loop.add_reader(self._socket.fileno(), self._accept)
+
     def _receive(self, connection: socket.socket, address: str) -> None:
         reception = self._reception
-        limits = reception.desk.settings.gateway.limits
-        refused = None
-        if (
-            len(reception.connections) + self.waiting >= limits.connections
-            or self._inside.get(address, 0) >= limits.connections_per_address
-        ):
-            refused = NO_CONNECTION
-        if reception.desk.identities.mode == "originator" and reception.desk.offences.banished(address, monotonic()):
+        desk = reception.desk
+        limits = desk.settings.gateway.limits
+        crowd = counted_as(address)
+        inside = len(reception.connections)
+        full = inside >= limits.connections or self._inside.get(crowd, 0) >= limits.connections_per_address
+        if desk.identities.mode == "originator" and desk.offences.banished(crowd, monotonic()):
             connection.close()
-            return
-        if self.tls is None:
-            if refused is not None:
+        elif self.tls is None:
+            if full:
                 self._send_away(connection)
             else:
-                self._enter(connection, address, None, None)
-        elif refused is not None or self.waiting >= MOST_KNOCKING:
+                self._enter(connection, address, None)
+        elif full or self._outside.get(crowd, 0) >= MOST_FROM_ONE:
             connection.close()  # before the handshake there is nothing that could be said
+        elif self.waiting >= min(MOST_KNOCKING, limits.connections - inside) and not self._make_room(crowd):
+            connection.close()
         else:
             self._silent[connection] = (address, monotonic())
+            self._outside[crowd] = self._outside.get(crowd, 0) + 1
             self._loop.add_reader(connection.fileno(), self._knock, connection)
             self._wake()
+
+    def _make_room(self, crowd: str) -> bool:
+        """Send somebody away who waits, in favour of an address that has fewer who do."""
+        if self._silent:
+            self._forget(next(iter(self._silent)))  # a client that means it speaks at once
+            return True
+        most = max(self._knocking, key=lambda one: len(self._knocking[one]), default=crowd)
+        if len(self._knocking.get(most, ())) <= self._outside.get(crowd, 0) + 1:
+            return False
+        connection, _address = self._knocking[most].pop()
+        _less(self._outside, most)
+        connection.close()
+        return True
+
+    def _forget(self, connection: socket.socket) -> None:
+        """A connection that has said nothing ends."""
+        self._loop.remove_reader(connection.fileno())
+        _less(self._outside, counted_as(self._silent.pop(connection)[0]))
+        connection.close()
 
     def _send_away(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -94,10 +130,20 @@ class Door:
         connection.close()
 
     def _knock(self, connection: socket.socket) -> None:
-        """It said something: it may queue for a handshake."""
+        """It said something: if that begins a handshake, it may queue for one."""
+        try:
+            said = connection.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            said = b""
+        if said != HANDSHAKE:  # or it has gone; neither may cost those who queue their turn
+            self._reception.desk.totals.handshake_failures += 1
+            self._forget(connection)
+            return
         self._loop.remove_reader(connection.fileno())
-        address, since = self._silent.pop(connection)
-        self._knocking.setdefault(address, deque()).append((connection, since))
+        address, _since = self._silent.pop(connection)
+        self._knocking.setdefault(counted_as(address), deque()).append((connection, address))
         self._let_in()
 
     def _wake(self) -> None:
@@ -109,9 +155,7 @@ class Door:
         before = monotonic() - self._reception.desk.settings.gateway.timeouts.handshake
         for connection, (_address, since) in list(self._silent.items()):
             if since < before:
-                self._loop.remove_reader(connection.fileno())
-                del self._silent[connection]
-                connection.close()
+                self._forget(connection)
         self._let_in()
         if self._silent or self._knocking:
             self._wake()
@@ -124,40 +168,40 @@ class Door:
         self._filled_at = now
         shaking = sum(self._shaking.values())
         most = max(1, limits.handshakes_at_once // 4)
-        for address in list(self._knocking):
+        for crowd in list(self._knocking):
             if self._tokens < 1.0 or shaking >= limits.handshakes_at_once:
                 break
-            if self._shaking.get(address, 0) >= most:
+            if self._shaking.get(crowd, 0) >= most:
                 continue
-            queue = self._knocking[address]
-            connection, _since = queue.popleft()
-            self._knocking.move_to_end(address)
+            queue = self._knocking[crowd]
+            connection, address = queue.popleft()
+            self._knocking.move_to_end(crowd)
             if not queue:
-                del self._knocking[address]
+                del self._knocking[crowd]
+            _less(self._outside, crowd)
             self._tokens -= 1.0
             shaking += 1
-            self._shaking[address] = self._shaking.get(address, 0) + 1
-            self._enter(connection, address, self.tls, None)
+            self._shaking[crowd] = self._shaking.get(crowd, 0) + 1
+            self._enter(connection, address, self.tls)
         if self._knocking:
             self._wake()
 
-    def _enter(
-        self, connection: socket.socket, address: str, tls: ssl.SSLContext | None, refused: Problem | None
-    ) -> None:
-        self._inside[address] = self._inside.get(address, 0) + 1
-        task = self._loop.create_task(self._serve(connection, address, tls, refused))
+    def _enter(self, connection: socket.socket, address: str, tls: ssl.SSLContext | None) -> None:
+        crowd = counted_as(address)
+        self._inside[crowd] = self._inside.get(crowd, 0) + 1
+        task = self._loop.create_task(self._serve(connection, address, tls))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(
-        self, connection: socket.socket, address: str, tls: ssl.SSLContext | None, refused: Problem | None
-    ) -> None:
-        front = FrontConnection(self._reception, address, refused)
-        front.at_end = lambda: _less(self._inside, address)
+    async def _serve(self, connection: socket.socket, address: str, tls: ssl.SSLContext | None) -> None:
+        front = FrontConnection(self._reception, address)
+        crowd = counted_as(address)
+        front.at_end = lambda: _less(self._inside, crowd)
         handshake = self._reception.desk.settings.gateway.timeouts.handshake if tls is not None else None
+        goodbye = GOODBYE if tls is not None else None
         try:
             await self._loop.connect_accepted_socket(
-                lambda: front, connection, ssl=tls, ssl_handshake_timeout=handshake
+                lambda: front, connection, ssl=tls, ssl_handshake_timeout=handshake, ssl_shutdown_timeout=goodbye
             )
         except (OSError, ssl.SSLError, ConnectionError, TimeoutError):
             self._reception.desk.totals.handshake_failures += tls is not None
@@ -165,7 +209,7 @@ class Door:
             front.leave()
         finally:
             if tls is not None:
-                _less(self._shaking, address)
+                _less(self._shaking, crowd)
                 self._let_in()
 
     def close(self) -> None:
@@ -176,10 +220,11 @@ class Door:
             self._loop.remove_reader(connection.fileno())
             connection.close()
         for queue in self._knocking.values():
-            for connection, _since in queue:
+            for connection, _address in queue:
                 connection.close()
         self._silent.clear()
         self._knocking.clear()
+        self._outside.clear()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -206,24 +251,3 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from None
     return listening
-
-
-def server_context(certificate: str, key: str, client_ca: str | None, client_crl: str | None) -> ssl.SSLContext:
-    """TLS 1.2 and later, with mandatory client certificates where there is a `client_ca`.
-
-    Raises:
-        OSError: a file cannot be read, or is not what it should be.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(certificate, key)
-    if client_ca is not None:
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(client_ca)
-        if client_crl is not None:
-            context.load_verify_locations(client_crl)
-            context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
-    return context

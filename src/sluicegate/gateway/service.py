@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from sluicegate.gateway.desk import Desk
-from sluicegate.gateway.front import Reception
-from sluicegate.gateway.listener import Door, listen, server_context
+from sluicegate.gateway.listener import Door, listen
 from sluicegate.gateway.places import Seats
-from sluicegate.gateway.upstream import Pool
+from sluicegate.gateway.pool import Pool
+from sluicegate.gateway.reception import Reception
+from sluicegate.gateway.tls import Revoked, no_password, revoked_certificates, server_context
 from sluicegate.operations.admin import admin_app
 from sluicegate.operations.log import Log, logger
 from sluicegate.operations.status import Rates, above
@@ -213,8 +214,7 @@ class Gateway:
         while self._reload_wanted:
             self._reload_wanted = False
             try:
-                settings, tls, upstream_tls = await asyncio.to_thread(self._read)
-                self._swap(settings, tls, upstream_tls)
+                self._swap(*await asyncio.to_thread(self._read))
             except (SettingsError, OSError, ValueError) as error:
                 self.last_reload_error = str(error)
                 logger().error("reload refused: nothing has changed", why=str(error))
@@ -223,16 +223,23 @@ class Gateway:
                 logger().info("reloaded", users=len(self.desk.users))
         self._reloading = False
 
-    def _read(self) -> tuple[Settings, ssl.SSLContext | None, ssl.SSLContext | None]:
+    def _read(self) -> tuple[Settings, ssl.SSLContext | None, ssl.SSLContext | None, Revoked]:
         settings = self._load()
         _refuse_the_unchangeable(self.settings, settings)
-        return settings, _server_tls(settings), _upstream_tls(settings)
+        return settings, _server_tls(settings), _upstream_tls(settings), _revoked(settings)
 
-    def _swap(self, settings: Settings, tls: ssl.SSLContext | None, upstream_tls: ssl.SSLContext | None) -> None:
+    def _swap(
+        self,
+        settings: Settings,
+        tls: ssl.SSLContext | None,
+        upstream_tls: ssl.SSLContext | None,
+        revoked: Revoked,
+    ) -> None:
         before, reception = self.settings, self._reception
         self.desk.reload(settings)
+        self.desk.identities.revoked = revoked
         self._door.tls = tls
-        if _way(settings) != _way(before):
+        if upstream_tls is not None or _way(settings) != _way(before):  # the files may hold something else now
             reception.pool.close()
             gateway = settings.gateway
             reception.pool = Pool(reception.loop, gateway.upstream, gateway.timeouts, self.desk.breaker, upstream_tls)
@@ -253,16 +260,21 @@ class Gateway:
             logger().error("requests were cut off: they took longer than the drain", count=len(reception.connections))
         for connection in list(reception.connections):
             connection.cut()
-        reception.pool.close()
+        reception.pool.cut()
+        await asyncio.sleep(0.02)  # for the loop to take leave of them: it cannot be closed before
 
 
 def _server_tls(settings: Settings) -> ssl.SSLContext | None:
     tls = settings.gateway.tls
     if tls is None:
         return None
-    ca = tls.client_ca if settings.gateway.identity == "certificate" else None
-    crl = tls.client_crl if ca is not None else None
+    ca, crl = tls.client_ca, tls.client_crl
     return server_context(str(tls.certificate), str(tls.key), str(ca) if ca else None, str(crl) if crl else None)
+
+
+def _revoked(settings: Settings) -> Revoked:
+    tls = settings.gateway.tls
+    return revoked_certificates(str(tls.client_crl)) if tls is not None and tls.client_crl else frozenset()
 
 
 def _upstream_tls(settings: Settings) -> ssl.SSLContext | None:
@@ -272,7 +284,7 @@ def _upstream_tls(settings: Settings) -> ssl.SSLContext | None:
     context = ssl.create_default_context(cafile=str(tls.ca) if tls and tls.ca else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if tls and tls.certificate:
-        context.load_cert_chain(str(tls.certificate), str(tls.key) if tls.key else None)
+        context.load_cert_chain(str(tls.certificate), str(tls.key) if tls.key else None, password=no_password)
     return context
 
 

@@ -1,23 +1,23 @@
-"""The way to the upstream: pooled, keep-alive HTTP/1.1 connections, over TCP or TLS."""
+"""One connection to the upstream: keep-alive HTTP/1.1, over TCP or TLS."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
-from sluicegate.gateway.breaker import Breaker
-from sluicegate.gateway.heads import MOST_FIELDS, AnswerHead, Fields, KnownAnswer, KnownHeads, read_answer_head
-from sluicegate.settings import Timeouts
-from sluicegate.settings import Upstream as Address
+from sluicegate.gateway.heads import MOST_FIELDS, AnswerHead, Fields, KnownAnswer, read_answer_head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from sluicegate.gateway.pool import Pool
 
 LARGEST_HEAD = 65_536  # octets of an answer's head
+
+
+class NotAnAnswer(ValueError):  # noqa: N818 - named after what it is about
+    """What the upstream sent cannot be an answer. `str()` continues a sentence that begins with the upstream."""
 
 
 class Asker(Protocol):
@@ -76,6 +76,7 @@ class UpstreamConnection(asyncio.Protocol):
         "asker",
         "full",
         "heard_at",
+        "held",
         "idle_since",
         "transport",
     )
@@ -85,7 +86,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self.asker: Asker | None = None
         self.transport: asyncio.Transport | None = None
-        self.full = False
+        self.full = self.held = False
         self.heard_at = self.idle_since = 0.0
         self._fields: Fields = []
         self._reason = b""
@@ -121,6 +122,11 @@ class UpstreamConnection(asyncio.Protocol):
         self.heard_at = monotonic()
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            if not isinstance(error.__context__, NotAnAnswer):
+                raise error.__context__ or error from None
+            self.fail(str(error.__context__))
+            return
         except httptools.HttpParserError:
             if self.asker is not None:
                 self.fail("spoke no HTTP")
@@ -145,6 +151,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _finish(self, asker: Asker) -> None:
         self._complete = self._begun = False
         self.asker = None
+        self.let_come()
         keep = self._keep and not self._until_close
         asker.answer_ends()
         if keep and self.transport is not None and not self.full:
@@ -172,6 +179,19 @@ class UpstreamConnection(asyncio.Protocol):
         self.full = False
         if self.asker is not None:
             self.asker.upstream_ready()
+
+    def hold_back(self) -> None:
+        """Read no more of the answer for now: its sender takes no more."""
+        if self.transport is not None and not self.held and not self.transport.is_closing():
+            self.held = True
+            self.transport.pause_reading()
+
+    def let_come(self) -> None:
+        """Read on."""
+        if self.transport is not None and self.held and not self.transport.is_closing():
+            self.held = False
+            self.heard_at = monotonic()
+            self.transport.resume_reading()
 
     def fail(self, why: str) -> None:
         """Give up on the request that it carries."""
@@ -212,12 +232,12 @@ class UpstreamConnection(asyncio.Protocol):
         self._head_octets = 0
 
     def on_status(self, reason: bytes) -> None:
-        self._reason = reason
+        self._reason += reason  # it may come in pieces
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_octets += len(name) + len(value)
         if self._head_octets > LARGEST_HEAD or len(self._fields) > MOST_FIELDS:
-            raise ValueError("the head of the answer is too large")
+            raise NotAnAnswer("sent an answer whose head is too large")
         self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -225,7 +245,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._interim = 100 <= status < 200
         if self._interim:  # 100 Continue and its like: the answer is still to come
             if status == 101:
-                raise ValueError("nobody asked for another protocol")
+                raise NotAnAnswer("switched to a protocol that nobody asked for")
             self._chunk = b""  # this piece holds more than one head: nothing is learnt from it
             return
         head = read_answer_head(self._fields)
@@ -243,103 +263,6 @@ class UpstreamConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if not self._interim:
             if self._complete:
-                raise ValueError("two answers to one request")
+                raise NotAnAnswer("sent two answers to one request")
             self._complete = True
             self._keep = self._parser.should_keep_alive()  # the parser knows only here
-
-
-class Pool:
-    """Connections to one upstream. The one that was used last is used next, so that what is not needed grows idle.
-
-    Args:
-        loop: the event loop.
-        upstream: its address.
-        timeouts: `upstream_connect` and `upstream_idle`, in seconds.
-        breaker: is told of connections that were made, and that were not.
-        tls: a context for https, or None.
-    """
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        upstream: Address,
-        timeouts: Timeouts,
-        breaker: Breaker,
-        tls: ssl.SSLContext | None,
-    ) -> None:
-        self._loop = loop
-        self.upstream = upstream
-        self._timeouts = timeouts
-        self._breaker = breaker
-        self._tls = tls
-        self._idle: list[UpstreamConnection] = []
-        self._all: set[UpstreamConnection] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._closed = False
-        self.known: KnownHeads[KnownAnswer] = KnownHeads()
-
-    def __len__(self) -> int:
-        return len(self._all)
-
-    def take(self) -> UpstreamConnection | None:
-        """A connection that is ready, if there is one."""
-        while self._idle:
-            connection = self._idle.pop()
-            transport = connection.transport
-            if transport is not None and not transport.is_closing():
-                return connection
-        return None
-
-    def connect(self, asker: Asker) -> Callable[[], object]:
-        """Make a connection for somebody; it is told how that went. Returns what calls it off."""
-        task = self._loop.create_task(self._connect(asker))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task.cancel
-
-    async def _connect(self, asker: Asker) -> None:
-        try:
-            async with asyncio.timeout(self._timeouts.upstream_connect):
-                _transport, connection = await self._loop.create_connection(
-                    lambda: UpstreamConnection(self),
-                    self.upstream.host,
-                    self.upstream.port,
-                    ssl=self._tls,
-                    server_hostname=self.upstream.host if self._tls else None,
-                )
-        except (OSError, ssl.SSLError, TimeoutError) as error:
-            self._breaker.failed(monotonic())
-            asker.unreachable(str(error) or "no connection within the time allowed")
-            return
-        except asyncio.CancelledError:
-            self._breaker.unanswered()
-            raise
-        self._breaker.connected()
-        self._all.add(connection)
-        asker.connected(connection)
-
-    def give(self, connection: UpstreamConnection) -> None:
-        """The connection is free for the next request."""
-        if self._closed or connection not in self._all:
-            connection.close()
-            return
-        connection.idle_since = monotonic()
-        self._idle.append(connection)
-
-    def forget(self, connection: UpstreamConnection) -> None:
-        """The connection is ending."""
-        self._all.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
-
-    def sweep(self, now: float) -> None:
-        """Close what has been idle for too long."""
-        before = now - self._timeouts.upstream_idle
-        while self._idle and self._idle[0].idle_since < before:
-            self._idle[0].close()
-
-    def close(self) -> None:
-        """Close what is idle now, and the rest as soon as it has carried its request."""
-        self._closed = True
-        for connection in list(self._idle):
-            connection.close()

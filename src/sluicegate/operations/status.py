@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 OUTCOMES = ("within", "excess", "throttled", "rejected")
 Counts = tuple[int, int, int, int]
+SOONEST = 0.2  # seconds between two looks: of a shorter time no rate can be told
 NONE: Counts = (0, 0, 0, 0)
 
 
@@ -28,7 +29,9 @@ class Rates:
         self._before: dict[str, Counts] = {}
 
     def look(self, tallies: Mapping[str, Tally], now: float) -> None:
-        """Take a look at the counters, at `now` seconds of the monotonic clock."""
+        """Take a look at the counters, at `now` seconds of the monotonic clock; not twice within SOONEST."""
+        if self._last and now - self._at < SOONEST:
+            return
         self._before, self._before_at = self._last, self._at
         self._last = {name: tally.outcomes() for name, tally in tallies.items()}
         self._at = now

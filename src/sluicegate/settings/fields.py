@@ -257,7 +257,10 @@ def _upper_types(text: str) -> str:
 
 def file_path(value: Any, info: ValidationInfo) -> Path:
     """A file; a relative one is looked for beside the configuration file."""
+    if isinstance(value, str) and ("-----BEGIN" in value or not value.isprintable()):
+        # Very likely the file's contents: nothing of it is repeated, as it may be a key.
+        raise ValueError("must be the path of a file, and not what is in it")
     text = _text(value, "tls/server.pem")
-    if not text or "\0" in text or len(text) > 4096:
+    if not text or len(text) > 4096:
         raise ValueError("must be the path of a file")
     return Path((info.context or {}).get("base", ".")) / text

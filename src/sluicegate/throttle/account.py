@@ -1,9 +1,40 @@
 """What the throttle keeps of one User: its allocation bank, its place in the sharing, its Retry-After line."""
 
+from typing import NamedTuple
+
 from sluicegate.throttle.depths import allocation_depth
 from sluicegate.throttle.limits import Limits
 
 GOLDEN = 0.6180339887498949
+FLOWS = -1.0  # in place of what a full vessel holds, where it is not full and rises with the water
+
+
+class Round:
+    """What the Users add up to who last asked for excess in one short stretch of time: see `sharing`."""
+
+    __slots__ = ("counts", "marks", "members", "number", "shares")
+
+    def __init__(self, number: int, counts: bool = False) -> None:
+        self.number = number
+        self.counts = counts
+        self.shares = self.marks = 0.0
+        self.members = 0
+
+
+LONG_AGO = Round(-1_000_000)
+
+
+class Size(NamedTuple):
+    """What follows from an allocation. Users with the same share one, which spares memory on the way of a decision."""
+
+    allocation: float
+    share: float
+    depth: float
+
+    @classmethod
+    def of(cls, allocation: float, limits: Limits) -> "Size":
+        depth = allocation_depth(allocation, limits.burst_seconds, limits.heaviest)
+        return cls(allocation, max(allocation, 1.0 / limits.burst_seconds), depth)
 
 
 class Account:
@@ -16,6 +47,9 @@ class Account:
         level: what the bank held at `filled_at`, in SR.
         share: its weight in the sharing of the spare, `max(a, 1/B)`, in SR/s.
         mark: the level of the water (see `sharing`) at which its credit is nil, in seconds.
+        held: what stood in its vessel when that was last full, in SR; below 0: it is not full.
+        asked: how much excess it asks for in a burst that began in round `asked_since`, as far as that matters, in SR.
+        asked_before: the same of the burst before that, in SR.
         last_weight: weight of its last excess, in SR, or 0.
         round: the round of the sharing in which it last asked for excess.
         slot: when its Retry-After line ends, in seconds of the throttle's clock.
@@ -28,12 +62,10 @@ class Account:
         "allocation",
         "asked",
         "asked_before",
-        "asked_until",
+        "asked_since",
         "depth",
         "filled_at",
-        "in_marks",
-        "in_share",
-        "in_weight",
+        "held",
         "last_weight",
         "level",
         "mark",
@@ -44,30 +76,26 @@ class Account:
         "slot",
     )
 
-    def __init__(self, name: str, allocation: float, limits: Limits, now: float, index: int) -> None:
+    def __init__(self, name: str, size: Size, now: float, index: int) -> None:
         self.name = name
         self.filled_at = now
         self.mark = 0.0
         self.last_weight = 0.0
-        self.round = -1
-        self.in_share = self.in_marks = self.in_weight = 0.0
+        self.round = LONG_AGO
+        self.held = FLOWS
         self.asked = self.asked_before = 0.0
-        self.asked_until = now
+        self.asked_since = LONG_AGO.number
         self.slot = float("-inf")
         self.advised = 0
         self.offset = (index * GOLDEN) % 1.0
-        self.allocation = allocation
-        self.share = max(allocation, 1.0 / limits.burst_seconds)
-        self.depth = allocation_depth(allocation, limits.burst_seconds, limits.heaviest)
+        self.allocation, self.share, self.depth = size
         self.level = self.depth
 
-    def resize(self, allocation: float, limits: Limits, now: float) -> None:
+    def resize(self, size: Size, now: float) -> None:
         """Take another allocation. The bank keeps its level, as far as the new depth holds it."""
         self.level = self.level_at(now)
         self.filled_at = now
-        self.allocation = allocation
-        self.share = max(allocation, 1.0 / limits.burst_seconds)
-        self.depth = allocation_depth(allocation, limits.burst_seconds, limits.heaviest)
+        self.allocation, self.share, self.depth = size
         self.level = min(self.level, self.depth)
 
     def level_at(self, now: float) -> float:

@@ -11,21 +11,22 @@ Capacity is set aside (`pool`) as soon as the system bank holds any, and only ex
 is good also while a burst within somebody's allocation holds the system bank in debt.
 
 Who takes part is whoever asked for excess within the last `burst_seconds` or a little more. What such a set adds up
-to (shares, marks, weights) is kept as sums for each of a few short rounds, so that a User who stops asking leaves
+to (shares, marks, members) is kept as sums for each of a few short rounds, so that a User who stops asking leaves
 without anybody having to look for it, and a newcomer joins at the level of the water.
 
 docs/throttle.md has the argument, the sources and the measurements.
 """
 
-from sluicegate.throttle.account import Account
+from sluicegate.throttle.account import FLOWS, Account, Round
 from sluicegate.throttle.depths import system_depth
 from sluicegate.throttle.limits import Limits
 
+MUCH = 1e300  # SR: whoever was refused wants more than it has
 EPSILON = 1e-6  # "holds w" = level >= w - EPSILON
 CAP = 1.25  # a vessel holds this many times its User's part of one burst
 ROUNDS = 4  # a User takes part until its last ask is so many rounds ago
-RELAX = 5.0
-SPREAD = 2.0
+RELAX = 5.0  # seconds in which what was lent is forgotten
+SPREAD = 2.0  # the turns of newcomers are spread over this many bursts' worth of the bank
 
 
 class Spare:
@@ -36,15 +37,19 @@ class Spare:
         spilled: what the full banks could not take since the last look, in SR.
         water: the level of the water, in SR per unit of share (so: seconds).
         pace: how fast it rose lately, in SR/s per unit of share.
+        quickest: the greater of the last two paces: Users who ask in bursts make the water rise in leaps.
+        current: the present round; its number only grows, also over a change of the limits.
     """
 
     __slots__ = (
         "burst",
         "cap",
         "cap_floor",
+        "current",
         "depth",
-        "first_round",
+        "first",
         "heaviest",
+        "kept",
         "lent",
         "marks",
         "measured_at",
@@ -52,38 +57,36 @@ class Spare:
         "members",
         "pace",
         "pool",
-        "poured_at",
-        "reserve",
-        "round",
+        "quickest",
         "round_ends",
         "round_seconds",
         "rounds",
         "shares",
         "spilled",
         "water",
-        "weights",
     )
 
-    def __init__(self, limits: Limits, now: float) -> None:
+    def __init__(self, limits: Limits, now: float, first: int = 0) -> None:
         self.burst = limits.burst_seconds
         self.depth = system_depth(limits.threshold, limits.burst_seconds, limits.heaviest)
         self.heaviest = limits.heaviest
         self.round_seconds = limits.burst_seconds / (ROUNDS - 1)
-        self.round = 0
         self.pool = 0.0
+        self.current = Round(first)
+        self.rounds = [self.current] * ROUNDS
         self.dissolve(now)
 
     def dissolve(self, now: float) -> float:
         """Forget who took part, for the overload is over; returns what was set aside, in SR."""
         lapsed, self.pool = self.pool, 0.0
-        self.round += ROUNDS  # nobody who asked before takes part
-        self.first_round = self.round
+        self.first = self.current.number + ROUNDS
+        for number in range(self.first - ROUNDS + 1, self.first + 1):
+            self._begin(number)
         self.round_ends = now + self.round_seconds
-        self.rounds = [[0.0, 0.0, 0.0, 0] for _ in range(ROUNDS)]
         self.members = 0
-        self.shares = self.marks = self.weights = 0.0
-        self.water = self.measured_water = self.pace = self.lent = self.spilled = 0.0
-        self.measured_at = self.poured_at = now
+        self.shares = self.marks = 0.0
+        self.water = self.measured_water = self.pace = self.quickest = self.lent = self.spilled = 0.0
+        self.measured_at = now
         self._measure(now)
         self.cap = self.depth
         return lapsed
@@ -94,56 +97,59 @@ class Spare:
             return min(user.share * self.pace, self.depth / self.burst)
         return self.depth / self.burst * user.share / max(self.shares, user.share)
 
+    def _begin(self, number: int) -> None:
+        self.rounds[number % ROUNDS].counts = False
+        self.rounds[number % ROUNDS] = self.current = Round(number, counts=True)
+
     def _turn(self, now: float) -> None:
         """Begin the next round: whoever asked only in the oldest one is out."""
         late = int((now - self.round_ends) / self.round_seconds)
         for _ in range(min(1 + late, ROUNDS)):
-            self.round += 1
-            self.rounds[self.round % ROUNDS] = [0.0, 0.0, 0.0, 0]
+            self._begin(self.current.number + 1)
         self.round_ends = max(self.round_ends + self.round_seconds * (1 + late), now)
-        self.shares, self.marks, self.weights, self.members = (sum(of) for of in zip(*self.rounds, strict=True))
+        self.shares = sum(of.shares for of in self.rounds)
+        self.marks = sum(of.marks for of in self.rounds)
+        self.members = sum(of.members for of in self.rounds)
+        self.lent *= max(0.0, 1.0 - (1 + late) * self.round_seconds / RELAX)
         self._measure(now)
 
     def _measure(self, now: float) -> None:
-        """How fast the water rises (over one burst, at least), and what follows from how many take part."""
+        """How fast the water rises (over two bursts, at least), and what follows from how many take part."""
         elapsed = now - self.measured_at
-        if elapsed >= self.burst:
-            self.pace = (self.water - self.measured_water) / elapsed
+        if elapsed >= 2 * self.burst:
+            pace = (self.water - self.measured_water) / elapsed
+            self.quickest = max(pace, self.pace)
+            self.pace = pace
             self.measured_at = now
             self.measured_water = self.water
         elif self.pace == 0.0 and self.shares > 0.0:  # nothing was measured yet: as if all were spare
-            self.pace = self.depth / (self.burst * self.shares)
+            self.pace = self.quickest = self.depth / (self.burst * self.shares)
         members = max(1, self.members)
-        self.reserve = min(self.depth / 2, self.heaviest * (1.0 + members**0.5))
-        self.cap = CAP * self.pace * self.burst
+        self.kept = min(self.depth / 2, self.heaviest * (1.0 + members**0.5)) - self.lent
+        self.cap = CAP * self.quickest * self.burst
         self.cap_floor = min(2 * self.heaviest, (self.depth - self.heaviest) / (2 * members))
 
-    def _leave(self, user: Account) -> None:
-        """Take what the User added to the sums out of them, where its round still counts."""
-        if user.round > self.round - ROUNDS:
-            left = self.rounds[user.round % ROUNDS]
-            left[0] -= user.in_share
-            left[1] -= user.in_marks
-            left[2] -= user.in_weight
-            left[3] -= 1
-            self.shares -= user.in_share
-            self.marks -= user.in_marks
-            self.weights -= user.in_weight
-            self.members -= 1
-
-    def _join(self, user: Account, share: float, marks: float, weight: float) -> None:
-        """Add the User to the sums, in this round."""
-        joined = self.rounds[self.round % ROUNDS]
-        joined[0] += share
-        joined[1] += marks
-        joined[2] += weight
-        joined[3] += 1
-        self.shares += share
-        self.marks += marks
-        self.weights += weight
-        self.members += 1
-        user.round = self.round
-        user.in_share, user.in_marks, user.in_weight = share, marks, weight
+    def _take_part(self, user: Account) -> None:
+        """Count the User in the present round, and no longer in the one in which it asked before."""
+        current, before = self.current, user.round
+        if user.held < 0.0:
+            shares = user.share
+            marks = shares * user.mark - 0.5 * user.last_weight
+        else:
+            shares = 0.0
+            marks = -user.held
+        if before.counts:
+            before.shares -= shares
+            before.marks -= marks
+            before.members -= 1
+        else:
+            self.shares += shares
+            self.marks += marks
+            self.members += 1
+        current.shares += shares
+        current.marks += marks
+        current.members += 1
+        user.round = current
 
 
 class FirstCome(Spare):
@@ -155,9 +161,10 @@ class FirstCome(Spare):
         """Whether the User may take `weight` SR of the pool; takes it."""
         if now >= self.round_ends:
             self._turn(now)
-        if user.round != self.round:
-            self._leave(user)
-            self._join(user, user.share, 0.0, 0.0)
+        if user.round is not self.current:
+            if user.round.number < self.first:
+                user.held, user.mark, user.last_weight = FLOWS, 0.0, 0.0
+            self._take_part(user)
         if self.pool < weight - EPSILON:
             return False
         self.pool -= weight
@@ -179,95 +186,110 @@ class Fair(Spare):
     __slots__ = ()
 
     def permits(self, user: Account, weight: float, now: float) -> bool:
-        """Whether the User may take `weight` SR of the pool; takes it."""
+        """Whether the User may take `weight` SR of the pool; takes it.
+
+        The water rises first, by what is set aside beyond what stands in the vessels already. A vessel whose User
+        always wants more stands between minus its last weight and nil, half of that below nil on average: that half
+        is counted as if it were there. A small reserve is kept in the pool for those who are served a little before
+        their turn.
+        """
         if now >= self.round_ends:
             self._turn(now)
         share = user.share
-        self._pour(share, now)
-        fresh = user.round < self.first_round
-        if fresh:
-            self._welcome(user, weight)
-        credit = share * (self.water - user.mark)
+        if self.spilled > 0.0:
+            self._catch(share)
+        water = self.water
+        free = self.pool - self.kept - water * self.shares + self.marks
+        if free > 0.0:  # where nobody wants more than it gets, all that is free is there for whoever asks
+            self.water = water = water + free / (self.shares if self.shares > EPSILON else share)
 
-        if now >= user.asked_until:  # how much it asked for within one burst
-            user.asked_before = user.asked if now < user.asked_until + self.burst else 0.0
-            user.asked = 0.0
-            user.asked_until = now + self.burst
-        user.asked += weight
-        wanted = CAP * (user.asked if user.asked > user.asked_before else user.asked_before)
+        current = self.current
+        if user.round is not current:
+            if current.number - user.asked_since >= ROUNDS - 1:
+                self._ask_anew(user, weight)
+            self._take_part(user)
+        mark = user.mark
+        credit = share * (water - mark)
+        if credit < -EPSILON:
+            user.asked = MUCH
+            if user.held >= 0.0:
+                self._stand(user, mark, user.last_weight, FLOWS)
+            return False
         top = share * self.cap
-        if top > wanted:
-            top = wanted
+        if CAP * user.asked < top:  # how much it asks for in one burst; more than fills the vessel need not be counted
+            user.asked += weight
+            wanted = CAP * (user.asked if user.asked > user.asked_before else user.asked_before)
+            if wanted < top:
+                top = wanted
         if top < self.cap_floor:
             top = self.cap_floor
-        full = credit >= top
-        if full:  # what it does not use lifts the others
-            credit = top
-            user.mark = self.water - top / share
 
-        permitted = credit >= -EPSILON and self.pool >= weight - EPSILON
+        permitted = self.pool >= weight - EPSILON
         if permitted:
             self.pool -= weight
-            user.mark += weight / share
-            credit -= weight
-        if full or fresh:
-            self._leave(user)
-            self._join(user, 0.0, -max(0.0, credit), 0.0)
+        if credit < top and user.held < 0.0 and (not permitted or weight == user.last_weight):
             if permitted:
-                user.last_weight = weight
-        elif user.round == self.round and user.in_share > 0.0 and (not permitted or user.last_weight == weight):
-            if permitted:
-                user.in_marks += weight
+                user.mark = mark + weight / share
                 self.marks += weight
-                self.rounds[self.round % ROUNDS][1] += weight
+                current.marks += weight
+            return permitted
+        held = FLOWS
+        if credit >= top:  # what it does not use lifts the others
+            mark = water - top / share
+            held = max(0.0, top - weight) if permitted else top
+        if permitted:
+            self._stand(user, mark + weight / share, weight, held)
         else:
-            self._leave(user)
-            if permitted:
-                user.last_weight = weight
-            self._join(user, share, share * user.mark, user.last_weight)
+            self._stand(user, mark, user.last_weight, held)
         return permitted
 
     def credit(self, user: Account) -> float:
         """What stands in the User's vessel, in SR; nil where it takes no part."""
-        if user.round <= self.round - ROUNDS:
-            return 0.0
-        return user.share * (self.water - user.mark)
-
-    def _welcome(self, user: Account, weight: float) -> None:
-        """The User is new in this overload: its credit begins at nil.
-
-        Where there are many, they must not all be served at once: their turns are spread over one request each.
-        """
-        spread = weight * min(1.0, SPREAD * (self.members + 1) * weight / self.depth)
-        user.mark = self.water + spread * user.offset / user.share
-        user.last_weight = spread
+        return user.share * (self.water - user.mark) if user.round.counts else 0.0
 
     def give_back(self, user: Account, weight: float) -> None:
         """What the User took was not used after all."""
         self.pool += weight
-        if user.round >= self.first_round:
-            self._leave(user)
-            user.mark -= weight / user.share
-            self._join(user, user.share, user.share * user.mark, user.last_weight)
+        if user.round.counts:
+            self._stand(user, user.mark - weight / user.share, user.last_weight, FLOWS)
 
-    def _pour(self, share: float, now: float) -> None:
-        """Let the water rise by what is set aside beyond what stands in the vessels already.
+    def _ask_anew(self, user: Account, weight: float) -> None:
+        """A burst has passed since what the User asks for was counted from nil.
 
-        A vessel whose User always wants more stands between minus its last weight and nil, half of that below
-        nil on average: that half is counted as if it were there. A small reserve stays in the pool for those who
-        are served a little before their turn.
+        Where it is new in this overload, its credit begins at nil, and where many are new, they must not all be
+        served at once: their turns are spread over one request each.
         """
-        if self.lent > 0.0:
-            self.lent *= max(0.0, 1.0 - (now - self.poured_at) / RELAX)
-        self.poured_at = now
-        shares = self.shares
-        if shares < EPSILON:  # nobody wants more than it gets: all that is free is there for whoever asks
-            shares = share
-        if self.spilled > 0.0:  # the full bank lost it: the vessels must have stood too high
-            self.water += self.spilled / shares
-            self.lent = min(self.lent + self.spilled, self.depth + 0.5 * self.weights)
-            self.spilled = 0.0
-        standing = self.water * self.shares - self.marks + 0.5 * self.weights
-        free = self.pool - self.reserve - standing + self.lent
-        if free > 0.0:
-            self.water += free / shares
+        number = self.current.number
+        user.asked_before = user.asked if number - user.asked_since < 2 * (ROUNDS - 1) else 0.0
+        user.asked = 0.0
+        user.asked_since = number
+        if user.round.number < self.first:
+            spread = weight * min(1.0, SPREAD * (self.members + 1) * weight / self.depth)
+            user.mark = self.water + spread * user.offset / user.share
+            user.last_weight = spread
+            user.held = 0.0
+
+    def _stand(self, user: Account, mark: float, last_weight: float, held: float) -> None:
+        """What the User's vessel holds is another; so is what it adds to the sums of its round."""
+        shares, marks = (
+            (user.share, user.share * user.mark - 0.5 * user.last_weight) if user.held < 0.0 else (0.0, -user.held)
+        )
+        user.mark, user.last_weight, user.held = mark, last_weight, held
+        if held < 0.0:
+            shares = user.share - shares
+            marks = user.share * mark - 0.5 * last_weight - marks
+        else:
+            shares = -shares
+            marks = -held - marks
+        user.round.shares += shares
+        user.round.marks += marks
+        self.shares += shares
+        self.marks += marks
+
+    def _catch(self, share: float) -> None:
+        """What the full bank lost: the vessels must have stood too high. Let the water rise by it, on credit."""
+        self.water += self.spilled / (self.shares if self.shares > EPSILON else share)
+        lent = min(self.lent + self.spilled, self.depth + 0.5 * self.heaviest * self.members)
+        self.kept -= lent - self.lent
+        self.lent = lent
+        self.spilled = 0.0

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sluicegate.throttle.account import Account
+from sluicegate.throttle.account import Account, Size
 from sluicegate.throttle.depths import system_depth
 from sluicegate.throttle.limits import Limits
 from sluicegate.throttle.line import LONGEST_LINE, come_back_in
@@ -117,13 +117,12 @@ class Throttle:
         level = user.level + (now - user.filled_at) * user.allocation
         if level > user.depth:
             level = user.depth
-        user.filled_at = now
         if level >= weight - EPSILON and user.depth > 0.0:
+            user.filled_at = now
             user.level = level - weight
             system = self._system - weight
             self._system = system if system > self._floor else self._floor
             return WITHIN
-        user.level = level
 
         spare = self._spare
         if offered >= weight - EPSILON:  # nothing is shared out
@@ -155,11 +154,12 @@ class Throttle:
         """Undo the charge of a request that certainly did not reach the system behind. Never beyond a bank's depth."""
         if outcome == THROTTLED:
             return
+        self._advance(now)
         if outcome == WITHIN:
-            user.level = min(user.depth, user.level_at(now) + weight)
-            user.filled_at = max(now, user.filled_at)
+            user.level = min(user.depth, user.level_at(self._now) + weight)
+            user.filled_at = self._now
         elif self._shared:
-            self._spare.give_back(user, min(weight, self._room))
+            self._spare.give_back(user, min(weight, self._room - max(0.0, self._system)))
             self._room = self._depth - self._spare.pool
             return
         self._system = min(self._room, self._system + weight)
@@ -188,6 +188,19 @@ class Throttle:
                 self._active = False
                 self._since = end
 
+    def _advance(self, now: float) -> None:
+        """Fill the banks up to `now`: what `decide` does in line."""
+        if now > self._now:
+            gained = (now - self._now) * self._threshold
+            self._now = now
+            self._offered = min(self._depth, self._offered + gained)
+            system = self._system + gained
+            if system > self._room:
+                if self._shared:
+                    self._spare.spilled += system - self._room
+                system = self._room
+            self._system = system
+
     def reconfigure(self, limits: Limits, allocations: Mapping[str, float], now: float) -> None:
         """Take other limits and allocations. Users who stay keep what their banks hold, and so does the system.
 
@@ -195,32 +208,33 @@ class Throttle:
             ValueError: the allocations add up to more than the maximum, or one is negative. Nothing has changed.
         """
         _check(limits, allocations)
-        now = max(now, self._now)
-        accounts = {}
+        self._advance(now)
+        now = self._now
+        accounts: dict[str, Account] = {}
+        sizes: dict[float, Size] = {}
         for name, allocation in allocations.items():
+            size = sizes.get(allocation) or sizes.setdefault(allocation, Size.of(allocation, limits))
             account = self._accounts.get(name)
             if account is None:
-                account = Account(name, allocation, limits, now, self._count)
+                account = Account(name, size, now, self._count)
                 self._count += 1
             else:
-                account.resize(allocation, limits, now)
+                account.resize(size, now)
             accounts[name] = account
-        gained = (now - self._now) * self._threshold
         lapsed = self._spare.dissolve(now)
-        self._now = now
         self._accounts = accounts
-        self._take(limits, sum(account.depth for account in accounts.values()))
-        self._system = max(self._floor, min(self._depth, self._system + gained + lapsed))
-        self._offered = max(self._offered_floor, min(self._system, self._offered + gained))
+        self._take(limits, sum(account.depth for account in accounts.values()), self._spare.first)
+        self._system = max(self._floor, min(self._depth, self._system + lapsed))
+        self._offered = max(self._offered_floor, min(self._system, self._offered))
 
-    def _take(self, limits: Limits, deepest: float = 0.0) -> None:
+    def _take(self, limits: Limits, deepest: float = 0.0, first: int = 0) -> None:
         self.limits = limits
         self._threshold = limits.threshold
         self._depth = system_depth(limits.threshold, limits.burst_seconds, limits.heaviest)
         self._floor = -deepest
         self._offered_floor = -max(deepest, limits.threshold * limits.calm_seconds)
         self._room = self._depth
-        self._spare: Fair | FirstCome = (Fair if limits.sharing == "fair" else FirstCome)(limits, self._now)
+        self._spare: Fair | FirstCome = (Fair if limits.sharing == "fair" else FirstCome)(limits, self._now, first)
         self._shared = False
 
 

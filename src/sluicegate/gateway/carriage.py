@@ -1,0 +1,258 @@
+"""How a request is carried to the upstream, and its answer back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from sluicegate.gateway import answers
+from sluicegate.gateway.answers import Problem
+from sluicegate.gateway.heads import AnswerHead, KnownAnswer, KnownRequest, RequestHead
+
+if TYPE_CHECKING:
+    from sluicegate.gateway.desk import Desk, Served
+    from sluicegate.gateway.front import FrontConnection
+    from sluicegate.gateway.upstream import UpstreamConnection
+
+MOST_HELD = 262_144  # octets of a body that wait for a connection before the sender is held back
+
+
+class Carriage:
+    """One request on its way to the upstream, and its answer on the way back.
+
+    Attributes:
+        head: what the request's fields say.
+        known: the same, where the head was read before octet for octet.
+        whole: whether all of the body has come.
+        answering: whether an answer has begun.
+        ended: whether the answer is whole, or will never be.
+        late: its answer, where earlier requests of the connection must have theirs first.
+        upstream: the connection that carries it, if one does.
+        sent_at: when it was forwarded, in seconds of the monotonic clock, or 0.
+    """
+
+    __slots__ = (
+        "_call_off",
+        "_chunk_in",
+        "_chunk_out",
+        "_fields",
+        "_held",
+        "_out",
+        "_parts",
+        "_served",
+        "answering",
+        "desk",
+        "ended",
+        "front",
+        "head",
+        "keep_alive",
+        "known",
+        "late",
+        "old",
+        "outcome",
+        "sent_at",
+        "size",
+        "target",
+        "upstream",
+        "weight",
+        "whole",
+    )
+
+    def __init__(self, front: FrontConnection, desk: Desk) -> None:
+        self.front = front
+        self.desk = desk
+        self.head: RequestHead | None = None
+        self.known: KnownRequest | None = None
+        self.target = self.late = self._fields = b""
+        self.keep_alive = True
+        self.old = self.whole = self.answering = self.ended = False
+        self.upstream: UpstreamConnection | None = None
+        self.sent_at = 0.0
+        self.outcome = -1
+        self.weight = 1.0
+        self.size = self._held = 0
+        self._served: Served | None = None
+        self._parts: list[bytes] = []
+        self._out: list[bytes] = []
+        self._chunk_in = self._chunk_out = False
+        self._call_off: Callable[[], object] | None = None
+
+    def refuse(self, problem: Problem, detail: str, retry_after: int | None = None) -> None:
+        """Answer with a problem."""
+        raise NotImplementedError
+
+    def _hold(self, octets: int) -> None:
+        """So many octets of the body are kept in memory until something else happens."""
+        self._held += octets
+        self.desk.buffered += octets
+
+    def _release(self) -> None:
+        if self._held:
+            self.desk.buffered -= self._held
+            self._held = 0
+
+    # --- the way to the upstream
+
+    def _forward(self) -> None:
+        pool = self.front.pool
+        self.sent_at = monotonic()
+        connection = pool.take()
+        if connection is not None:
+            self.connected(connection)
+        else:
+            if not self.whole:
+                self._hold(len(self._parts[0]))
+            self._call_off = pool.connect(self)
+
+    def connected(self, connection: UpstreamConnection) -> None:
+        """A connection is there: send what has come so far."""
+        self._call_off = None
+        self._release()
+        if self.ended:
+            self.front.pool.give(connection)
+            return
+        self.upstream = connection
+        head = self.head
+        assert head is not None  # noqa: S101 - a request without a head is not forwarded
+        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts = []
+        if self.known is not None:
+            start = b"POST %b%b HTTP/1.1\r\n" % (self.front.prefix, self.target)
+            connection.send(self, b"".join((start, self.known.forward, body)))
+            return
+        start = b"POST %b%b HTTP/1.1\r\n%b" % (self.front.prefix, self.target, head.passed)
+        if self.whole:
+            connection.send(self, b"%bContent-Length: %d\r\n\r\n%b" % (start, len(body), body))
+        elif head.length is not None:
+            connection.send(self, b"%bContent-Length: %d\r\n\r\n%b" % (start, head.length, body))
+        else:
+            self._chunk_in = True
+            connection.send(self, b"%bTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (start, len(body), body))
+        if not self.whole and not connection.full:
+            self.front.resume()
+
+    def _stream(self, octets: bytes) -> None:
+        if self.upstream is None:  # still connecting
+            self._parts.append(octets)
+            self._hold(len(octets))
+            if self._held > MOST_HELD:
+                self.front.pause()
+        elif self._chunk_in:
+            self._write(b"%x\r\n%b\r\n" % (len(octets), octets))
+        else:
+            self._write(octets)
+
+    def _write(self, octets: bytes) -> None:
+        if self.upstream is not None and self.upstream.transport is not None:
+            self.upstream.transport.write(octets)
+
+    def upstream_full(self) -> None:
+        if not self.whole:
+            self.front.pause()
+
+    def upstream_ready(self) -> None:
+        if not self.whole:
+            self.front.resume()
+
+    def unreachable(self, why: str) -> None:
+        """No connection: the upstream has certainly not seen the request, so its weight is given back."""
+        self._call_off = None
+        self._give_back()
+        self._leave_place()
+        self.refuse(answers.UNREACHABLE, f"no connection could be made ({why}); the request was not sent", 1)
+
+    def _give_back(self) -> None:
+        served = self._served
+        if served is not None:
+            self.desk.ledger.give_back(served.account, self.weight, self.outcome, monotonic())
+
+    def broken(self, why: str) -> None:
+        self.upstream = None
+        self.refuse(answers.BROKEN, f"{why}: whether it took the request is not known")
+
+    def too_slow(self) -> None:
+        """The upstream did not answer in time."""
+        self.refuse(answers.TOO_SLOW, "whether it took the request is not known")
+
+    # --- the answer
+
+    def answer_whole(self, answer: KnownAnswer, body: bytes) -> None:
+        """All of the answer at once, its head read before."""
+        self.upstream = None
+        if self.ended:
+            self._leave_place()
+            return
+        totals = self.desk.totals
+        status = answer.status
+        totals.upstream[status] = totals.upstream.get(status, 0) + 1
+        totals.response.observe(monotonic() - self.sent_at)
+        self._leave_place()
+        self.ended = True
+        front = self.front
+        front.answer(b"".join((answer.back, self._fields, front.connection_field(self), b"\r\n", body)), self)
+
+    def answer_head(self, status: int, reason: bytes, head: AnswerHead) -> None:
+        totals = self.desk.totals
+        totals.upstream[status] = totals.upstream.get(status, 0) + 1
+        totals.response.observe(monotonic() - self.sent_at)
+        self.answering = True
+        if not self.whole:
+            self.keep_alive = False
+        if head.length is not None:
+            framing = b"Content-Length: %d\r\n" % head.length
+        elif status in (204, 304):
+            framing = b""
+        elif self.old:
+            framing = b""
+            self.keep_alive = False
+        else:
+            framing = b"Transfer-Encoding: chunked\r\n"
+            self._chunk_out = True
+        self._out.append(
+            b"HTTP/1.1 %d %b\r\n%b%b%b%b\r\n"
+            % (status, reason, head.passed, framing, self._fields, self.front.connection_field(self))
+        )
+
+    def answer_body(self, octets: bytes) -> None:
+        self._out.append(b"%x\r\n%b\r\n" % (len(octets), octets) if self._chunk_out else octets)
+
+    def answer_pause(self) -> None:
+        if self._out and not self.ended:
+            self.front.write(b"".join(self._out))
+            self._out.clear()
+
+    def answer_ends(self) -> None:
+        if self._chunk_out:
+            self._out.append(b"0\r\n\r\n")
+        upstream, self.upstream = self.upstream, None
+        self._leave_place()
+        if upstream is not None and not self.whole:
+            upstream.abort()  # the rest of the request will not come: the connection cannot be used again
+        if self.ended:
+            return
+        self.ended = True
+        self.front.answer(b"".join(self._out), self)
+
+    def abandon(self) -> None:
+        """The sender has gone. A request that was sent whole gets its answer taken in, and thrown away."""
+        self.desk.totals.abandoned += not self.ended
+        self.ended = True
+        self._release()
+        if not self.whole or self.upstream is None:
+            self._drop_upstream()
+
+    def _drop_upstream(self) -> None:
+        if self._call_off is not None:
+            self._call_off()
+            self._call_off = None
+            self._give_back()
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.abort()
+        self._leave_place()
+
+    def _leave_place(self) -> None:
+        if self.sent_at and self._served is not None:
+            self.sent_at = 0.0
+            self.desk.places.leave(self._served.seats)

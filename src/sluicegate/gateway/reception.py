@@ -1,0 +1,48 @@
+"""What all connections of a gateway have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from sluicegate.gateway.heads import KnownHeads, KnownRequest
+
+if TYPE_CHECKING:
+    from sluicegate.gateway.desk import Desk
+    from sluicegate.gateway.front import FrontConnection
+    from sluicegate.gateway.pool import Pool
+
+
+class Reception:
+    """What all connections of a gateway have in common.
+
+    Attributes:
+        loop: the event loop.
+        desk: the rules in force.
+        pool: the connections to the upstream. A reload may put another one in its place.
+        prefix: what stands before every path at the upstream.
+        connections: those that are open.
+        known: request heads that were read before.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, desk: Desk, pool: Pool) -> None:
+        self.loop = loop
+        self.desk = desk
+        self.pool = pool
+        self.prefix = pool.upstream.prefix.encode()
+        self.connections: set[FrontConnection] = set()
+        self.known: KnownHeads[KnownRequest] = KnownHeads()
+
+    def sweep(self, now: float) -> None:
+        """End what has taken too long. Called a few times a second; nothing on the path of a request keeps a timer."""
+        for connection in [c for c in self.connections if c.deadline <= now]:
+            connection.overdue(now)
+        timeouts = self.desk.settings.gateway.timeouts
+        for connection in list(self.connections):
+            exchange = connection.exchange
+            if exchange is not None and exchange.sent_at and exchange.upstream is not None:
+                upstream = exchange.upstream
+                silent = now - upstream.heard_at >= timeouts.upstream_response and exchange.whole and not upstream.held
+                if silent or now - exchange.sent_at >= timeouts.upstream_total:
+                    exchange.too_slow()
+        self.pool.sweep(now)

@@ -1,0 +1,1 @@
+"""Traffic, the plant that it loads, and the demonstration made of both."""

@@ -1,0 +1,1 @@
+"""The demonstration: the same burst twice, without traffic management and with it."""

@@ -1,0 +1,60 @@
+"""Real-shaped messages: the Service Requests that one User sends, and the DSP's acknowledgement of them."""
+
+import itertools
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from sluicegate.duis import TOP_UP_OCTETS, Header, compose_request, compose_response, web_service
+
+DSP_EUI64 = "90-B3-D5-1F-30-00-00-02"
+"""Target of requests that end at the DSP itself."""
+
+_DEVICES = 5000
+_SOME_ID = f"{DSP_EUI64}:{DSP_EUI64}:0"
+
+
+class Letters:
+    """What one User writes: its SRVs by turns of chance, to its own devices, with a counter that rises."""
+
+    def __init__(self, originator: str, version: str, srvs: Mapping[str, int], seed: str) -> None:
+        """``originator`` is a User ID, ``version`` a DUIS version; ``srvs`` gives each SRV's Command Variant."""
+        self._originator = originator
+        self._version = version
+        self._srvs = list(srvs.items())
+        self._chance = random.Random(seed)  # noqa: S311 - traffic, not secrets
+        self._counters = itertools.count(1)
+
+    def next(self) -> tuple[str, bytes]:
+        """The path of the web service to POST to, and the message."""
+        srv, command_variant = self._chance.choice(self._srvs)
+        service = web_service(command_variant)
+        message = compose_request(
+            self._originator,
+            DSP_EUI64 if service == "D" else _device(self._chance.randrange(_DEVICES)),
+            next(self._counters),
+            srv,
+            command_variant=command_variant,
+            version=self._version,
+            size=TOP_UP_OCTETS,
+        )
+        return f"/api/v1/service{service}", message
+
+
+def acknowledgement(header: Header) -> bytes:
+    """What a DSP answers at once to a request that it takes: a Response with code I99."""
+    before, after = _acknowledgement_of(header.srv, datetime.now(UTC).replace(microsecond=0))
+    return b"".join((before, header.request_id.encode("ascii"), after))
+
+
+@lru_cache(maxsize=1024)
+def _acknowledgement_of(srv: str, second: datetime) -> tuple[bytes, bytes]:
+    """What stands before and after the RequestID, the same for all that are answered in one second."""
+    whole = compose_response("I99", _SOME_ID, srv=srv, at=second)
+    before, _, after = whole.partition(_SOME_ID.encode("ascii"))
+    return before, after
+
+
+def _device(number: int) -> str:
+    return "00-DB-12-34-56-78-" + f"{number:04X}"[:2] + "-" + f"{number:04X}"[2:]
