@@ -65,4 +65,4 @@ lock: $(READY)  ## resolve the requirements files again from pyproject.toml
 
 .PHONY: clean
 clean:  ## remove what make built
-	rm -rf $(VENV) .tools out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .tools out .mypy_cache .ruff_cache .pytest_cache .hypothesis

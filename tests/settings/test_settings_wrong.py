@@ -54,7 +54,7 @@ def only(problems):
         ("[[user]]", "[[user]]\nallocations = 3", 9, 'user[0] "Large Supplier A".allocations', "`allocation`"),
     ],
 )  # fmt: skip
-def test_a_wrong_key_is_named_with_its_line_and_what_to_do(  # noqa: PLR0917
+def test_a_wrong_key_is_named_with_its_line_and_what_to_do(
     changed, problems_of, old, new, line, where, message
 ):
     problem = only(problems_of(changed((old, new))))
@@ -89,7 +89,7 @@ def test_a_wrong_key_is_named_with_its_line_and_what_to_do(  # noqa: PLR0917
          "gateway.tls.client_crl", "without `client_ca`"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_together_is_named_with_its_line(  # noqa: PLR0917
+def test_what_does_not_fit_together_is_named_with_its_line(
     changed, problems_of, pairs, line, where, message
 ):
     problem = only(problems_of(changed(*pairs)))

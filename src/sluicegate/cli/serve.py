@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import sys
 from pathlib import Path
 
 import click
 
 from sluicegate.cli.configuration import config_option, insecure_option, read_settings
+
+SWITCH = 0.0005  # seconds: so long may a thread (a log line, an admin answer) hold up the event loop
 
 
 @click.command(
@@ -34,6 +37,7 @@ def serve(config: Path, insecure: bool) -> None:
         from sluicegate import settings as reading  # noqa: PLC0415
 
         def ready() -> None:
+            sys.setswitchinterval(SWITCH)
             gc.collect()
             gc.freeze()  # what is there now stays: the collector need not walk it while requests wait
 

@@ -3,7 +3,14 @@
 import click
 
 
-@click.group("stand-in")
+@click.group(
+    "stand-in",
+    epilog="""\b
+Examples:
+  sluicegate stand-in dsp
+  sluicegate stand-in dsp --help
+""",
+)
 def stand_in() -> None:
     """Stand-ins for the systems around the gateway, for demonstrations, tests and measurements."""
 

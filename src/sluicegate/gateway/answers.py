@@ -83,7 +83,7 @@ def problem_answer(
 class ThrottledAnswer:
     """The answer to a throttled request of one User, prepared: only the numbers differ from one to the next."""
 
-    __slots__ = ("_body", "_phrase", "_status")
+    __slots__ = ("_body", "_by_seconds", "_phrase", "_status")
 
     def __init__(self, problem: Problem, name: str, allocation: float) -> None:
         body = json.dumps(
@@ -99,25 +99,25 @@ class ThrottledAnswer:
         # The rest of the text may hold a percent sign, so it is joined and not formatted.
         before, after = body.rsplit('"@"', 1)
         self._body = (before.encode(), after.encode())
+        self._by_seconds: dict[int, tuple[bytes, bytes]] = {}
         self._status = problem.status
         self._phrase = HTTPStatus(problem.status).phrase.encode()
 
     def render(self, seconds: int, fields: bytes, connection: bytes) -> bytes:
         """The whole answer. `fields` are the RateLimit fields, `connection` a Connection field or nothing."""
-        digits = b"%d" % seconds
+        parts = self._by_seconds.get(seconds)
+        if parts is None:
+            parts = self._by_seconds[seconds] = self._parts(b"%d" % seconds)
+        return b"".join((parts[0], fields, connection, parts[1]))
+
+    def _parts(self, digits: bytes) -> tuple[bytes, bytes]:
+        """What stands before the fields that differ, and after them. Of the seconds there are 300 at the most."""
         before, after = self._body
-        return b"".join(
-            (
-                b"HTTP/1.1 %d %b\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\nRetry-After: %b\r\n"
-                % (self._status, self._phrase, len(before) + len(digits) + len(after), digits),
-                fields,
-                connection,
-                b"\r\n",
-                before,
-                digits,
-                after,
-            )
+        head = (
+            b"HTTP/1.1 %d %b\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\nRetry-After: %b\r\n"
+            % (self._status, self._phrase, len(before) + len(digits) + len(after), digits)
         )
+        return head, b"".join((b"\r\n", before, digits, after))
 
 
 class RateLimitFields:

@@ -133,15 +133,18 @@ class Carriage:
             self.front.resume()
 
     def _stream(self, octets: bytes) -> None:
+        self._parts.append(octets)
         if self.upstream is None:  # still connecting
-            self._parts.append(octets)
             self._hold(len(octets))
             if self._held > MOST_HELD:
                 self.front.pause()
-        elif self._chunk_in:
-            self._write(b"%x\r\n%b\r\n" % (len(octets), octets))
-        else:
-            self._write(octets)
+
+    def flush(self) -> None:
+        """Pass on what has come of the body. Called once for all that was read at once: a chunk may be one octet."""
+        if self._parts and self.upstream is not None:
+            octets = b"".join(self._parts)
+            self._parts.clear()
+            self._write(b"%x\r\n%b\r\n" % (len(octets), octets) if self._chunk_in else octets)
 
     def _write(self, octets: bytes) -> None:
         if self.upstream is not None and self.upstream.transport is not None:
@@ -167,6 +170,14 @@ class Carriage:
         if served is not None:
             self.desk.ledger.give_back(served.account, self.weight, self.outcome, monotonic())
 
+    def overdue(self, now: float, response: float, total: float) -> bool:
+        """Whether the upstream has been silent for `response` seconds, or took more than `total` in all."""
+        upstream = self.upstream
+        if not self.sent_at or upstream is None:
+            return False
+        silent = self.whole and not upstream.held and now - upstream.heard_at >= response
+        return silent or now - self.sent_at >= total
+
     def broken(self, why: str) -> None:
         self.upstream = None
         self.refuse(answers.BROKEN, f"{why}: whether it took the request is not known")
@@ -187,6 +198,7 @@ class Carriage:
         status = answer.status
         totals.upstream[status] = totals.upstream.get(status, 0) + 1
         totals.response.observe(monotonic() - self.sent_at)
+        self.desk.breaker.answered()
         self._leave_place()
         self.ended = True
         front = self.front
@@ -196,6 +208,7 @@ class Carriage:
         totals = self.desk.totals
         totals.upstream[status] = totals.upstream.get(status, 0) + 1
         totals.response.observe(monotonic() - self.sent_at)
+        self.desk.breaker.answered()
         self.answering = True
         if not self.whole:
             self.keep_alive = False
@@ -218,8 +231,9 @@ class Carriage:
         self._out.append(b"%x\r\n%b\r\n" % (len(octets), octets) if self._chunk_out else octets)
 
     def answer_pause(self) -> None:
-        if self._out and not self.ended:
-            self.front.write(b"".join(self._out))
+        if self._out:
+            if not self.ended:
+                self.front.write(b"".join(self._out))
             self._out.clear()
 
     def answer_ends(self) -> None:
@@ -241,6 +255,9 @@ class Carriage:
         self._release()
         if not self.whole or self.upstream is None:
             self._drop_upstream()
+        else:
+            self.upstream.let_come()
+            self.front.orphaned(self)
 
     def _drop_upstream(self) -> None:
         if self._call_off is not None:

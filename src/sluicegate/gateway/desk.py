@@ -114,4 +114,5 @@ class Desk:
         self.max_body = settings.gateway.max_body_bytes
         self.most_buffered = settings.gateway.limits.buffered_octets
         self.idle_seconds = settings.gateway.timeouts.idle
+        self.head_seconds = settings.gateway.timeouts.head
         self.generation += 1

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FIRST_LOOK = 8_192  # octets: below, a message is read once it is whole
 
+MANY_PIECES, SMALL_PIECE = 1000, 32  # from so many chunks on they must have so many octets: each costs as much as 1 kB
+
 
 class Exchange(Carriage):
     """One request and its answer. The front connection feeds it, the upstream connection answers it.
@@ -27,13 +29,14 @@ class Exchange(Carriage):
         began: whether its turn has come: all earlier requests of the connection have their answers.
     """
 
-    __slots__ = ("_next_look", "began", "sender")
+    __slots__ = ("_next_look", "_pieces", "began", "sender")
 
     def __init__(self, front: FrontConnection, desk: Desk) -> None:
         Carriage.__init__(self, front, desk)
         self.sender: Sender | None = None
         self.began = False
         self._next_look = FIRST_LOOK
+        self._pieces = 0
 
     # --- from the front: the request
 
@@ -42,6 +45,10 @@ class Exchange(Carriage):
         if self.ended:
             return
         self.size += len(octets)
+        self._pieces += 1
+        if self._pieces > MANY_PIECES and self.size < SMALL_PIECE * self._pieces and self.head and self.head.chunked:
+            self.refuse(answers.BAD_HTTP, f"its chunks have fewer than {SMALL_PIECE} octets")
+            return
         if self.size > self.desk.max_body:
             self.refuse(answers.TOO_LARGE, f"a message has at most {self.desk.max_body} octets")
             return
@@ -62,8 +69,11 @@ class Exchange(Carriage):
             return
         if self.outcome < 0:
             self._consider()
-        elif self.upstream is not None and self._chunk_in:
-            self._write(b"0\r\n\r\n")
+        elif self.upstream is not None:
+            self.upstream.heard_at = monotonic()  # its time begins when it has all of the request
+            self.flush()
+            if self._chunk_in:
+                self._write(b"0\r\n\r\n")
 
     def take_whole(self, body: bytes) -> None:
         """All of the request at once, when its turn has come already."""
@@ -76,6 +86,8 @@ class Exchange(Carriage):
         """Its turn has come: all earlier requests of the connection have their answers."""
         self.began = True
         self._release()
+        if self.head is not None and self.head.expects and not self.size and not self.old:
+            self.front.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if self.whole or self.size >= self._next_look:
             self._consider()
 
@@ -111,8 +123,7 @@ class Exchange(Carriage):
         if blocked:
             self._reject(answers.UNREACHABLE, "it did not answer lately; it is tried again soon", blocked)
             return
-        if not desk.places.take(served.seats):
-            desk.breaker.unanswered()
+        if not desk.places.room_for(served.seats):
             self._reject(answers.NO_PLACE, "its answers take long; send the request again", 1.0)
             return
         weight = desk.weights.get(header.srv, 1.0) if desk.weights else 1.0
@@ -129,12 +140,12 @@ class Exchange(Carriage):
         else:
             tally.throttled += 1
             if served.enforce:
-                desk.places.leave(served.seats)
-                desk.breaker.unanswered()
                 self._throttle(served, header, started)
                 return
             tally.passed += 1
         self._parts = [message]
+        desk.places.take(served.seats)
+        desk.breaker.probe(started)
         self._forward()
 
     def _turn_away(self, header: Header) -> None:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from sluicegate.gateway.identity import Sender
     from sluicegate.gateway.reception import Reception
 
-MOST_WAITING = 64  # pipelined requests of one connection that wait for their turn
+MOST_WAITING = 512  # pipelined requests of one connection that wait for their turn: more than one read brings
 MOST_DISCARDED = 1_048_576  # octets of a refused body that are read, so that the sender sees the answer
 LINGER = 2.0  # seconds for the same purpose
+LAST_WORD = 0.2  # seconds that an idle connection has left when the gateway stops
 FOREVER = float("inf")
 
 
@@ -39,6 +40,7 @@ class FrontConnection(asyncio.Protocol):
         "_closing",
         "_deaf",
         "_discarded",
+        "_eof",
         "_full",
         "_generation",
         "_incoming",
@@ -65,7 +67,7 @@ class FrontConnection(asyncio.Protocol):
         self._sender: Sender | None = None
         self._generation = -1
         self._discarded = 0
-        self._closing = self._deaf = self._paused = self._pumping = self._full = False
+        self._closing = self._deaf = self._eof = self._paused = self._pumping = self._full = False
         self._incoming: Exchange | None = None
         self._waiting: deque[Exchange] = deque()
         self.exchange: Exchange | None = None
@@ -86,8 +88,7 @@ class FrontConnection(asyncio.Protocol):
         if self._sender is not None and desk.offences.banished(self._sender.key, monotonic()):
             self.cut()
         elif desk.draining:  # its handshake took until now
-            self._closing = True
-            transport.close()
+            self.drain()
 
     def _identify(self) -> None:
         """Who sends, by the rules in force now."""
@@ -129,13 +130,21 @@ class FrontConnection(asyncio.Protocol):
             if known is not None and len(data) - end == known.length and self._take_known(known, data[end:]):
                 return
         self._wire.feed(data, at_start)
+        if self._incoming is not None:
+            self._incoming.flush()
 
     def eof_received(self) -> bool:
-        if self._incoming is not None and not self._closing:
+        if self._closing:
+            return False
+        self._eof = True
+        if self._incoming is not None or self._wire.in_head:
             self.unreadable(answers.BAD_HTTP, "the connection was closed before the request was whole")
             return self._half_open()
-        # A sender may close its half and wait for the answer.
-        return self.exchange is not None and not self._closing and self._half_open()
+        last = self._waiting[-1] if self._waiting else self.exchange
+        if last is None:
+            return False
+        last.keep_alive = False  # a sender may close its half and wait for the answer, but nothing comes after that
+        return self._half_open()
 
     def _half_open(self) -> bool:
         transport = self._transport
@@ -150,7 +159,7 @@ class FrontConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._full = False
-        self.deadline = FOREVER
+        self.deadline = monotonic() + LINGER if self._closing else FOREVER
         if self.exchange is not None and self.exchange.upstream is not None:
             self.exchange.upstream.let_come()
         elif self.exchange is None and not self._closing:
@@ -160,7 +169,8 @@ class FrontConnection(asyncio.Protocol):
         """Read no more for now: it is not the sender that is slow."""
         if not self._paused and self._transport is not None and not self._transport.is_closing():
             self._paused = True
-            self.deadline = FOREVER
+            if not self._full:
+                self.deadline = FOREVER
             self._transport.pause_reading()
 
     def resume(self) -> None:
@@ -195,12 +205,17 @@ class FrontConnection(asyncio.Protocol):
         else:
             self.unreadable(answers.SLOW_SENDER, "the whole request must arrive within the time allowed")
 
+    def orphaned(self, carriage: Carriage) -> None:
+        """A request of this connection, which has ended, is still at the upstream."""
+        self._reception.orphans.add(carriage)
+
     def drain(self) -> None:
-        """The gateway is stopping: an idle connection ends now, another one after its answer."""
-        idle = self.exchange is None and self._incoming is None and not self._wire.in_head
-        if idle and self._transport is not None:
-            self._closing = True
-            self._transport.close()
+        """The gateway is stopping: the connection ends after its answer, an idle one soon.
+
+        A request may be on its way on what is idle: it is still taken, and answered with `Connection: close`.
+        """
+        if self.exchange is None and self._incoming is None and not self._wire.in_head:
+            self.deadline = min(self.deadline, monotonic() + LAST_WORD)
 
     # --- requests, as they are read
 
@@ -233,7 +248,7 @@ class FrontConnection(asyncio.Protocol):
             self.deadline = monotonic() + self._reception.desk.settings.gateway.timeouts.head
 
     def head_read(self, head: RequestHead, target: bytes, method: bytes, keep_alive: bool, old: bool) -> None:
-        if self._closing:
+        if self._closing or self._deaf:
             return
         desk = self._reception.desk
         if self._generation != desk.generation:
@@ -244,8 +259,6 @@ class FrontConnection(asyncio.Protocol):
         self._incoming = exchange
         if not self._refused_by_head(exchange, head, method):
             self.deadline = monotonic() + desk.settings.gateway.timeouts.body
-            if head.expects and self.exchange is None and not self._waiting:
-                self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._enqueue(exchange)
 
     def _refused_by_head(self, exchange: Exchange, head: RequestHead, method: bytes) -> bool:
@@ -276,9 +289,10 @@ class FrontConnection(asyncio.Protocol):
         exchange, self._incoming = self._incoming, None
         if exchange is None or exchange.ended:
             return None
-        self.deadline = FOREVER
+        if not self._full:
+            self.deadline = FOREVER
         exchange.end()
-        return exchange.size
+        return exchange.size if exchange.outcome >= 0 else None
 
     def unreadable(self, problem: Problem, why: str) -> None:
         """Refuse what came, and read nothing more."""
@@ -286,7 +300,12 @@ class FrontConnection(asyncio.Protocol):
             return
         self._deaf = True
         exchange, self._incoming = self._incoming, None
-        if exchange is None or exchange.ended:
+        if exchange is not None and exchange.ended:  # it has its answer, or will have it in its turn
+            exchange.keep_alive = False
+            if self.exchange is None and not self._waiting:
+                self._close_after(exchange)
+            return
+        if exchange is None:
             exchange = Exchange(self, self._reception.desk)
             exchange.sender = self._sender
         exchange.keep_alive = False
@@ -324,8 +343,9 @@ class FrontConnection(asyncio.Protocol):
             self._pumping = False
         if not self._closing and not self._waiting and not self._full:
             self.resume()
-            if self.exchange is None and self._incoming is None and not self._wire.in_head:
-                self.deadline = monotonic() + self._reception.desk.idle_seconds
+            if self.exchange is None and self._incoming is None:
+                desk = self._reception.desk
+                self.deadline = monotonic() + (desk.head_seconds if self._wire.in_head else desk.idle_seconds)
 
     def stays_open(self, exchange: Carriage) -> bool:
         """Whether the connection is to be used again after this exchange."""
@@ -337,11 +357,17 @@ class FrontConnection(asyncio.Protocol):
             return b"Connection: close\r\n"
         return b"Connection: keep-alive\r\n" if exchange.old else b""
 
+    def _others_first(self, exchange: Carriage) -> bool:
+        """Whether earlier requests of the connection have no answer yet."""
+        if self.exchange is not None:
+            return self.exchange is not exchange
+        return bool(self._waiting) and not self._pumping and self._waiting[0] is not exchange
+
     def answer(self, octets: bytes, exchange: Carriage) -> None:
         """The last (or only) part of an exchange's answer: then it is the next one's turn."""
-        current = self.exchange
-        if current is not None and current is not exchange:  # earlier requests are answered first
+        if self._others_first(exchange):
             exchange.late = octets
+            self._deaf = self._deaf or not exchange.keep_alive  # what comes after it would not be answered
             if exchange not in self._waiting:
                 self._waiting.append(cast("Exchange", exchange))
             return
@@ -361,7 +387,8 @@ class FrontConnection(asyncio.Protocol):
         self.deadline = monotonic() + LINGER
         if self._transport is None:
             return
-        if exchange.whole:
+        if exchange.whole or self._eof:  # it has until then to read the answer
+            self.deadline += self._reception.desk.settings.gateway.timeouts.body
             self._transport.close()
         elif self._transport.can_write_eof():
             # Take in some of what is still coming, or the sender might never see the answer.
@@ -372,9 +399,11 @@ class FrontConnection(asyncio.Protocol):
         desk = self._reception.desk
         sender = exchange.sender or self._sender
         wait = desk.offences.commit(sender.key if sender is not None else self._address, monotonic())
-        if wait < 0 and self._sender is not None:
+        others_first = self._others_first(exchange)
+        if wait < 0 and self._sender is not None and not others_first:
             self.cut()
-        elif wait <= 0 or (self.exchange is not None and self.exchange is not exchange):
+        elif wait <= 0 or others_first:
+            exchange.keep_alive = exchange.keep_alive and wait >= 0
             self.answer(octets, exchange)
         else:
             self.pause()

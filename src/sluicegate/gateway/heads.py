@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
 Known = TypeVar("Known")
@@ -100,6 +101,8 @@ def read_request_head(fields: Fields, version: str) -> RequestHead:
         elif lower == b"content-encoding":
             encoded = value.strip().lower() not in (b"", b"identity")
             passed.append(b"%b: %b\r\n" % (name, value))
+    if version not in ("1.0", "1.1"):
+        raise BadHead("this gateway speaks HTTP/1.1")
     if chunked and (length is not None or version == "1.0"):
         raise BadHead("Transfer-Encoding cannot stand beside Content-Length, nor in HTTP/1.0")
     if hosts > 1 or (hosts == 0 and version == "1.1"):
@@ -107,6 +110,10 @@ def read_request_head(fields: Fields, version: str) -> RequestHead:
     passed.append(b"Via: 1.1 sluicegate\r\n")
     certificate = certificates[0] if len(certificates) == 1 else None
     return RequestHead(b"".join(passed), length, chunked, expects, certificate, encoded)
+
+
+class NotAnAnswer(ValueError):  # noqa: N818 - named after what it is about
+    """What the upstream sent cannot be an answer. `str()` continues a sentence that begins with the upstream."""
 
 
 class AnswerHead(NamedTuple):
@@ -118,7 +125,11 @@ class AnswerHead(NamedTuple):
 
 
 def read_answer_head(fields: Fields) -> AnswerHead:
-    """What the upstream's fields say, and which go back to the sender."""
+    """What the upstream's fields say, and which go back to the sender.
+
+    Raises:
+        NotAnAnswer: it has a transfer coding other than chunked, which would be lost on the way.
+    """
     length: int | None = None
     chunked = False
     passed: list[bytes] = []
@@ -128,6 +139,8 @@ def read_answer_head(fields: Fields) -> AnswerHead:
         if lower == b"content-length":
             length = int(value)
         elif lower == b"transfer-encoding":
+            if chunked or value.strip().lower() != b"chunked":
+                raise NotAnAnswer("sent an answer in a transfer coding that nobody asked for")
             chunked = True
         elif lower not in HOP_BY_HOP and lower not in dropped:
             passed.append(b"%b: %b\r\n" % (name, value))
@@ -157,7 +170,7 @@ class KnownAnswer(NamedTuple):
     keep: bool
 
 
-MOST_KNOWN = 1024  # heads that are remembered; then they are forgotten and learnt again
+MOST_KNOWN = 1024  # heads that are remembered
 LONGEST_KNOWN = 2048  # octets
 
 
@@ -170,6 +183,7 @@ class KnownHeads(dict[bytes, Known], Generic[Known]):
     def learn(self, head: bytes, known: Known) -> None:
         """Remember a head."""
         if len(head) <= LONGEST_KNOWN:
-            if len(self) >= MOST_KNOWN:
-                self.clear()
+            if len(self) >= MOST_KNOWN:  # the older half makes room
+                for old in list(islice(self, MOST_KNOWN // 2)):
+                    del self[old]
             self[head] = known

@@ -90,6 +90,10 @@ class Identities:
             return None
         return Sender(counted_as(address), {}, known=False)
 
+    def forwards(self, address: str) -> bool:
+        """Whether an address forwards for others: what they do together is not held against it."""
+        return self.mode == "forwarded-certificate" and self.trusts(address)
+
     def trusts(self, address: str) -> bool:
         """Whether an address is one of the trusted proxies'."""
         try:

@@ -22,24 +22,31 @@ class Places:
         self._kept_free = 0
 
     def share_out(self, most: int, seats: dict[str, Seats], allocations: dict[str, float]) -> None:
-        """Take another number of places and other allocations; requests in flight keep theirs."""
+        """Take another number of places and other allocations; requests in flight keep theirs.
+
+        Every User with an allocation has a place kept, as long as there are as many places as such Users.
+        """
         total = sum(allocations.values())
+        holders = sum(1 for allocation in allocations.values() if allocation > 0)
+        least = 1 if holders <= most else 0
+        to_share = max(0.0, KEPT * most - least * holders)
         self.most = most
         self._kept_free = 0
         for name, seat in seats.items():
-            part = allocations[name] / total if total > 0 else 0.0
-            seat.kept = floor(KEPT * most * part)
+            allocation = allocations[name]
+            seat.kept = least + floor(to_share * allocation / total) if allocation > 0 else 0
             self._kept_free += max(0, seat.kept - seat.taken)
 
-    def take(self, seat: Seats) -> bool:
-        """Take a place for a User's request, if there is one for it."""
+    def room_for(self, seat: Seats) -> bool:
+        """Whether there is a place for a User's request."""
+        return seat.taken < seat.kept or self.taken + self._kept_free < self.most
+
+    def take(self, seat: Seats) -> None:
+        """Take a place for a User's request; there is room for it."""
         if seat.taken < seat.kept:
             self._kept_free -= 1
-        elif self.taken + self._kept_free >= self.most:
-            return False
         seat.taken += 1
         self.taken += 1
-        return True
 
     def leave(self, seat: Seats) -> None:
         """The request has its answer."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-GOODBYE = 2.0  # seconds for the other side to agree to the end of TLS
+GOODBYE = 1.0  # seconds for the other side to agree to the end of TLS
 TOLD_EVERY = 1.0  # seconds between log lines about connections that could not be made
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sluicegate.gateway.heads import KnownHeads, KnownRequest
 
 if TYPE_CHECKING:
+    from sluicegate.gateway.carriage import Carriage
     from sluicegate.gateway.desk import Desk
     from sluicegate.gateway.front import FrontConnection
     from sluicegate.gateway.pool import Pool
@@ -22,6 +23,7 @@ class Reception:
         pool: the connections to the upstream. A reload may put another one in its place.
         prefix: what stands before every path at the upstream.
         connections: those that are open.
+        orphans: requests at the upstream whose senders have gone.
         known: request heads that were read before.
     """
 
@@ -31,6 +33,7 @@ class Reception:
         self.pool = pool
         self.prefix = pool.upstream.prefix.encode()
         self.connections: set[FrontConnection] = set()
+        self.orphans: set[Carriage] = set()
         self.known: KnownHeads[KnownRequest] = KnownHeads()
 
     def sweep(self, now: float) -> None:
@@ -38,11 +41,9 @@ class Reception:
         for connection in [c for c in self.connections if c.deadline <= now]:
             connection.overdue(now)
         timeouts = self.desk.settings.gateway.timeouts
-        for connection in list(self.connections):
-            exchange = connection.exchange
-            if exchange is not None and exchange.sent_at and exchange.upstream is not None:
-                upstream = exchange.upstream
-                silent = now - upstream.heard_at >= timeouts.upstream_response and exchange.whole and not upstream.held
-                if silent or now - exchange.sent_at >= timeouts.upstream_total:
-                    exchange.too_slow()
+        carried = [c.exchange for c in self.connections if c.exchange is not None]
+        self.orphans = {exchange for exchange in self.orphans if exchange.sent_at}
+        for exchange in (*carried, *self.orphans):
+            if exchange.overdue(now, timeouts.upstream_response, timeouts.upstream_total):
+                exchange.too_slow()
         self.pool.sweep(now)

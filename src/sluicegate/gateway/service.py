@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from sluicegate.gateway.desk import Desk
-from sluicegate.gateway.listener import Door, listen
+from sluicegate.gateway.listener import Door, descriptors_for_senders, listen
 from sluicegate.gateway.places import Seats
 from sluicegate.gateway.pool import Pool
 from sluicegate.gateway.reception import Reception
 from sluicegate.gateway.tls import Revoked, no_password, revoked_certificates, server_context
 from sluicegate.operations.admin import admin_app
 from sluicegate.operations.log import Log, logger
-from sluicegate.operations.status import Rates, above
+from sluicegate.operations.status import Above, Rates, above
 from sluicegate.operations.tally import Tally, Totals
-from sluicegate.settings import Settings, SettingsError
+from sluicegate.settings import Settings
 
 if TYPE_CHECKING:
     from sluicegate.allocation import Book
@@ -48,6 +48,7 @@ class Gateway:
         self.rates = Rates(monotonic())
         self.last_reload_error: str | None = None
         self._active = self._reloading = self._reload_wanted = False
+        self._were_above = Above()
         self._stop = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -112,11 +113,11 @@ class Gateway:
             OSError: an address cannot be listened on, or a TLS file cannot be used.
         """
         loop = asyncio.get_running_loop()
-        self._start(loop)
-        admin = self._start_admin()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT):  # before anybody can connect: who can, must not be lost
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
+        self._start(loop)
+        admin = self._start_admin()
         sweeper = self._spawn(self._sweep())
         settings = self.settings
         logger().info(
@@ -152,7 +153,8 @@ class Gateway:
         self._reception = Reception(loop, self.desk, pool)
         listening = listen(address.host, address.port)
         self.port = int(listening.getsockname()[1])
-        self._door = Door(self._reception, listening, tls)
+        senders = descriptors_for_senders(gateway.limits.connections, settings.capacity.max_in_flight)
+        self._door = Door(self._reception, listening, tls, senders)
 
     def _start_admin(self) -> uvicorn.Server | None:
         admin = self.settings.admin
@@ -187,20 +189,32 @@ class Gateway:
         while True:
             await asyncio.sleep(SWEEP)
             now = monotonic()
-            self._reception.sweep(now)
-            if now - looked_at >= LOOK:
-                looked_at = now
-                self.rates.look(self.tallies, now)
-            self._announce(now)
+            try:
+                self._reception.sweep(now)
+                if self._look(now, now - looked_at >= LOOK):
+                    looked_at = now
+            except Exception:  # every deadline hangs on this loop: it goes on whatever happens in it
+                logger().exception("the sweep failed")
 
-    def _announce(self, now: float) -> None:
-        """One line when traffic management goes active or normal, with who was above."""
+    def _look(self, now: float, due: bool) -> bool:
+        """Look at the counters where it is time, or where the state has changed; returns whether it did."""
         active = self.ledger.state(now).active
+        if active == self._active and not due:
+            return False
+        self.rates.look(self.tallies, now)
+        if active or self._active:
+            self._were_above.take(above(self, self.rates))
         if active != self._active:
-            self._active = active
-            self.rates.look(self.tallies, now)
-            event = "traffic management active" if active else "traffic management normal"
-            logger().warning(event, above=above(self, self.rates), enforce=self.settings.capacity.enforce)
+            self._announce(active)
+        return True
+
+    def _announce(self, active: bool) -> None:
+        """One line when traffic management goes active (with who is above) or normal (with who was, meanwhile)."""
+        self._active = active
+        event = "traffic management active" if active else "traffic management normal"
+        logger().warning(event, above=self._were_above.most(), enforce=self.settings.capacity.enforce)
+        if not active:
+            self._were_above = Above()
 
     def reload(self) -> None:
         """Read the settings again, as SIGHUP does. What cannot be used changes nothing, and the log says why."""
@@ -215,8 +229,8 @@ class Gateway:
             self._reload_wanted = False
             try:
                 self._swap(*await asyncio.to_thread(self._read))
-            except (SettingsError, OSError, ValueError) as error:
-                self.last_reload_error = str(error)
+            except Exception as error:
+                self.last_reload_error = str(error) or repr(error)
                 logger().error("reload refused: nothing has changed", why=str(error))
             else:
                 self.last_reload_error = None
@@ -241,6 +255,7 @@ class Gateway:
         self._door.tls = tls
         if upstream_tls is not None or _way(settings) != _way(before):  # the files may hold something else now
             reception.pool.close()
+            self.desk.breaker.connected()  # another way, of which nothing bad is known yet
             gateway = settings.gateway
             reception.pool = Pool(reception.loop, gateway.upstream, gateway.timeouts, self.desk.breaker, upstream_tls)
             reception.prefix = gateway.upstream.prefix.encode()
@@ -251,6 +266,7 @@ class Gateway:
         desk.draining = True
         logger().info("draining", connections=len(reception.connections))
         self._door.close()
+        await asyncio.sleep(0)  # who was let in last makes its entrance
         for connection in list(reception.connections):
             connection.drain()
         until = monotonic() + self.settings.gateway.timeouts.drain

@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
-from sluicegate.gateway.heads import MOST_FIELDS, AnswerHead, Fields, KnownAnswer, read_answer_head
+from sluicegate.gateway.heads import MOST_FIELDS, AnswerHead, Fields, KnownAnswer, NotAnAnswer, read_answer_head
 
 if TYPE_CHECKING:
     from sluicegate.gateway.pool import Pool
 
 LARGEST_HEAD = 65_536  # octets of an answer's head
-
-
-class NotAnAnswer(ValueError):  # noqa: N818 - named after what it is about
-    """What the upstream sent cannot be an answer. `str()` continues a sentence that begins with the upstream."""
 
 
 class Asker(Protocol):
@@ -120,17 +116,22 @@ class UpstreamConnection(asyncio.Protocol):
                 return
             self._chunk = data
         self.heard_at = monotonic()
+        body_octets = self._body_octets
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
             if not isinstance(error.__context__, NotAnAnswer):
                 raise error.__context__ or error from None
-            self.fail(str(error.__context__))
+            self._misspoken(asker, str(error.__context__))
             return
         except httptools.HttpParserError:
-            if self.asker is not None:
-                self.fail("spoke no HTTP")
+            self._misspoken(asker, "spoke no HTTP")
             return
+        if body_octets == self._body_octets and not self._complete:
+            self._head_octets += len(data)
+            if self._head_octets > LARGEST_HEAD:  # an endless field or trailer, that the parser keeps to itself
+                self.fail("sent an answer whose head is too large")
+                return
         if self._complete:
             if self._chunk:
                 self._learn(self._chunk)
@@ -147,6 +148,13 @@ class UpstreamConnection(asyncio.Protocol):
             status = self._parser.get_status_code()
             back = b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\n" % (status, self._reason, head.passed, head.length)
             self._pool.known.learn(data[:end], KnownAnswer(status, back, head.length, self._keep))
+
+    def _misspoken(self, asker: Asker, why: str) -> None:
+        if self._complete:  # the answer is whole: what comes after it is nobody's
+            self._keep = False
+            self._finish(asker)
+        elif self.asker is not None:
+            self.fail(why)
 
     def _finish(self, asker: Asker) -> None:
         self._complete = self._begun = False
@@ -224,6 +232,8 @@ class UpstreamConnection(asyncio.Protocol):
     # --- the parser's callbacks
 
     def on_message_begin(self) -> None:
+        if self._complete:
+            raise NotAnAnswer("sent two answers to one request")
         self._begun = True
         self._head = None
         self._body_octets = 0
@@ -242,6 +252,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
+        if status < 100:
+            raise NotAnAnswer("sent an answer whose status is no status")
         self._interim = 100 <= status < 200
         if self._interim:  # 100 Continue and its like: the answer is still to come
             if status == 101:
@@ -262,7 +274,5 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if not self._interim:
-            if self._complete:
-                raise NotAnAnswer("sent two answers to one request")
             self._complete = True
             self._keep = self._parser.should_keep_alive()  # the parser knows only here

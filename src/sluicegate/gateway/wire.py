@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 import httptools
@@ -18,6 +19,7 @@ from sluicegate.gateway.heads import (
 )
 
 LONGEST_TARGET = 8_192
+_AUTHORITY_ENDS = re.compile(rb"[/?]")
 
 
 class Reader(Protocol):
@@ -49,9 +51,11 @@ class Wire:
     __slots__ = (
         "_fields",
         "_head",
-        "_head_octets",
+        "_idle_octets",
+        "_in_body",
         "_known",
         "_most_head_octets",
+        "_moved",
         "_parser",
         "_reader",
         "_resuming",
@@ -74,44 +78,52 @@ class Wire:
         self._seen_version = ""
         self._head: tuple[RequestHead, bytes, bool, bool] | None = None
         self._single = self._target = b""
-        self._head_octets = 0
-        self.in_head = self._resuming = False
+        self._idle_octets = 0
+        self.in_head = self._in_body = self._moved = self._resuming = False
 
     def feed(self, data: bytes, at_start: bool) -> None:
         """Read what has come. `at_start`: every request before it is over, so this begins a new one."""
         self._single = data if at_start else b""
+        self._moved = False
+        rest = self._parse(data)
+        while rest:
+            rest = self._parse(rest)
+        if self._moved or not (self.in_head or self._in_body):
+            return
+        # All of it belongs to a head that does not end, or to what stands round a body: chunk extensions, trailers.
+        self._idle_octets += len(data)
+        if self._idle_octets > self._most_head_octets:
+            self._head_too_large()
+
+    def _parse(self, data: bytes) -> bytes:
+        """Read; returns what is still to be read, by another parser."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._decline_upgrade(data[upgrade.args[0] :])
-            return
+            return self._decline_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
             raise error.__context__ or error from None
         except httptools.HttpParserError as error:
             self._end(str(error) or "it cannot be read")
-        if self.in_head:
-            self._head_octets += len(data)
-            if self._head_octets > self._most_head_octets:
-                self._head_too_large()
+        return b""
 
-    def _decline_upgrade(self, rest: bytes) -> None:
-        """Read on in HTTP/1.1, as a server may (RFC 9110, 7.8). The parser stops before the body, so another one reads it."""
+    def _decline_upgrade(self, rest: bytes) -> bytes:
+        """Read on in HTTP/1.1, as a server may (RFC 9110, 7.8). The parser stops before the body; another reads it."""
         if self._head is None or self._parser.get_method() == b"CONNECT":  # it was refused
-            return
+            return b""
         head = self._head[0]
         framing = b"Transfer-Encoding: chunked" if head.chunked else b"Content-Length: %d" % (head.length or 0)
         self._parser = httptools.HttpRequestParser(self)
         self._resuming = True
         self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
-        if rest:
-            self.feed(rest, False)
+        return rest
 
     def _end(self, why: str) -> None:
-        self.in_head = False
+        self.in_head = self._in_body = False
         self._reader.unreadable(BAD_HTTP, why)
 
     def _head_too_large(self) -> None:
-        self.in_head = False
+        self.in_head = self._in_body = False
         self._reader.unreadable(
             HEAD_TOO_LARGE,
             f"it may have {self._most_head_octets} octets, {MOST_FIELDS} fields and a path of {LONGEST_TARGET} octets",
@@ -124,7 +136,7 @@ class Wire:
             return
         self._fields = []
         self._target = b""
-        self._head_octets = 0
+        self._idle_octets = 0
         self.in_head = True
         self._reader.head_begins()
 
@@ -140,12 +152,17 @@ class Wire:
             self._resuming = False
             return
         self.in_head = False
+        self._in_body = True
+        self._moved = True
+        self._idle_octets = 0
         self._head = None
         version = self._parser.get_http_version()
         head = self._read_head(version)
         if head is None:
             return
         target = self._target if self._target[:1] == b"/" else _origin_form(self._target)
+        if b"#" in target:  # a fragment is not sent (RFC 9112, 3.2): whoever sends one is up to something
+            target = b""
         keep_alive, old = self._parser.should_keep_alive(), version == "1.0"
         self._head = (head, target, keep_alive, old)
         self._reader.head_read(head, target, self._parser.get_method(), keep_alive, old)
@@ -153,10 +170,14 @@ class Wire:
     def _read_head(self, version: str) -> RequestHead | None:
         fields = self._fields
         head = self._seen_head
+        path_octets = len(self._target)
+        if path_octets > LONGEST_TARGET or path_octets > self._most_head_octets:
+            self._head_too_large()
+            return None
         if head is not None and fields == self._seen_fields and version == self._seen_version:
             return head  # a sender's requests mostly have the same fields
         octets = sum(len(name) + len(value) for name, value in fields)
-        if octets > self._most_head_octets or len(fields) > MOST_FIELDS or len(self._target) > LONGEST_TARGET:
+        if octets > self._most_head_octets or len(fields) > MOST_FIELDS:
             self._head_too_large()
             return None
         try:
@@ -168,11 +189,15 @@ class Wire:
         return head
 
     def on_body(self, octets: bytes) -> None:
+        self._moved = True
+        self._idle_octets = 0
         self._reader.body_read(octets)
 
     def on_message_complete(self) -> None:
         if self._parser.should_upgrade():
             return
+        self._in_body = False
+        self._moved = True  # what else is in this piece is not of one head alone
         octets = self._reader.whole_read()
         data, self._single = self._single, b""
         if data and octets is not None and self._head is not None:
@@ -190,9 +215,10 @@ class Wire:
 
 
 def _origin_form(target: bytes) -> bytes:
-    """The path of a request target in absolute form (RFC 9112, 3.2.2); nothing for any other."""
+    """The path and query of a request target in absolute form (RFC 9112, 3.2.2); nothing for any other."""
     scheme, separator, rest = target.partition(b"://")
     if not separator or scheme.lower() not in (b"http", b"https"):
         return b""
-    _authority, slash, path = rest.partition(b"/")
-    return slash + path if slash else b"/"
+    authority = _AUTHORITY_ENDS.split(rest, maxsplit=1)[0]
+    path = rest[len(authority) :]
+    return path if path[:1] == b"/" else b"/" + path

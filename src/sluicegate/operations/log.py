@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import sys
+from datetime import UTC, datetime
 from logging.handlers import QueueHandler
 from queue import Full, Queue, SimpleQueue
 from threading import Thread
@@ -33,6 +34,25 @@ class BoundedQueue(QueueHandler):
             self.queue.put_nowait(record)
         except Full:
             self.dropped += 1
+
+
+class _Line(logging.Formatter):
+    """Our own lines are rendered already; those of libraries become lines of the same form."""
+
+    def __init__(self, renderer: structlog.typing.Processor) -> None:
+        super().__init__()
+        self._renderer = renderer
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        if record.name.partition(".")[0] == "sluicegate":
+            return record.getMessage()
+        told: structlog.typing.EventDict = {"event": record.getMessage(), "logger": record.name}
+        told["level"] = record.levelname.lower()
+        told["timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
+        if record.exc_info:
+            told["exception"] = self.formatException(record.exc_info)
+        return str(self._renderer(None, record.name, told))
 
 
 class Log:
@@ -59,10 +79,12 @@ class Log:
             wrapper_class=structlog.stdlib.BoundLogger,
             cache_logger_on_first_use=False,
         )
-        root = logging.getLogger("sluicegate")
-        root.handlers[:] = [self.handler]
-        root.setLevel(logging.INFO)
-        root.propagate = False
+        self.handler.setFormatter(_Line(renderer))
+        ours = logging.getLogger("sluicegate")
+        ours.handlers[:] = [self.handler]
+        ours.setLevel(logging.INFO)
+        ours.propagate = False
+        logging.getLogger().addHandler(self.handler)  # what libraries say must not be written in the event loop, either
         self._thread = Thread(target=self._write, name="log", daemon=True)
         self._thread.start()
 
@@ -80,8 +102,9 @@ class Log:
 
     def close(self, patience: float = 1.0) -> None:
         """Write what waits, for at most so many seconds."""
+        logging.getLogger().removeHandler(self.handler)
         with contextlib.suppress(Full):
-            self._queue.put_nowait(None)
+            self._queue.put(None, timeout=patience)
             self._thread.join(patience)
         if self._thread.is_alive():  # it hangs in a write: nothing may wait for it
             with contextlib.suppress(OSError, ValueError):

@@ -65,18 +65,19 @@ class GatewayCollector(Collector):
             "sluicegate_messages", "Messages by the DUIS version they are in.", labels=["user", "duis_version"]
         )
         now = watched.ledger.throttle.now
+        tallies, in_flight = watched.tallies, watched.in_flight
         for holder in watched.book.holders:
             name = holder.name
-            account, tally = watched.ledger.account(name), watched.tallies[name]
+            account, tally = watched.ledger.account(name), tallies[name]
             allocation.add_metric([name, holder.role], account.allocation)
             bank.add_metric([name], account.level_at(now))
-            flight.add_metric([name], watched.in_flight[name].taken)
+            flight.add_metric([name], in_flight[name].taken)
             for outcome, count in zip(("within", "excess", "throttled", "rejected"), tally.outcomes(), strict=True):
                 decisions.add_metric([name, outcome], count)
             passed.add_metric([name], tally.passed)
             answered.add_metric([name, "429"], tally.answered_429)
             answered.add_metric([name, "503"], tally.answered_503)
-            for version, count in tally.versions.items():
+            for version, count in list(tally.versions.items()):
                 versions.add_metric([name, str(version)], count)
         yield from (allocation, bank, flight, decisions, passed, answered, versions)
 
@@ -84,7 +85,7 @@ class GatewayCollector(Collector):
         refused = CounterMetricFamily(
             "sluicegate_refusals", "The gateway's own refusals by problem type.", labels=["problem"]
         )
-        for problem, count in self._watched.totals.refused.items():
+        for problem, count in list(self._watched.totals.refused.items()):
             refused.add_metric([problem], count)
         yield refused
 
@@ -93,7 +94,7 @@ class GatewayCollector(Collector):
         answers = CounterMetricFamily(
             "sluicegate_upstream_answers", "The upstream's answers by status.", labels=["status"]
         )
-        for status, count in totals.upstream.items():
+        for status, count in list(totals.upstream.items()):
             answers.add_metric([str(status)], count)
         yield answers
         yield _histogram(

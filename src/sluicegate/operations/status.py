@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from time import monotonic, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from sluicegate.operations.tally import Tally
@@ -15,6 +15,7 @@ OUTCOMES = ("within", "excess", "throttled", "rejected")
 Counts = tuple[int, int, int, int]
 SOONEST = 0.2  # seconds between two looks: of a shorter time no rate can be told
 NONE: Counts = (0, 0, 0, 0)
+MOST_NAMED = 20  # Users in one line of the log
 
 
 class Rates:
@@ -36,10 +37,19 @@ class Rates:
         self._last = {name: tally.outcomes() for name, tally in tallies.items()}
         self._at = now
 
+    def offered(self, name: str) -> tuple[float, float]:
+        """SR/s of one User that were offered, and that were above its allocation: in excess, or throttled."""
+        last = self._last.get(name, NONE)
+        before = self._before.get(name, NONE)
+        seconds = self._at - self._before_at
+        if seconds <= 0 or last == before:
+            return 0.0, 0.0
+        return (sum(last[:3]) - sum(before[:3])) / seconds, (sum(last[1:3]) - sum(before[1:3])) / seconds
+
     def of(self, name: str) -> dict[str, float]:
         """The rates of one User, in SR/s."""
         seconds = self._at - self._before_at
-        last, before = self._last.get(name, NONE), self._before.get(name, self._last.get(name, NONE))
+        last, before = self._last.get(name, NONE), self._before.get(name, NONE)  # who was not there had counted nothing
         if seconds <= 0:
             return _told((0.0, 0.0, 0.0, 0.0))
         return _told(tuple((b - a) / seconds for a, b in zip(before, last, strict=True)))
@@ -62,9 +72,9 @@ def status(watched: Watched, rates: Rates) -> dict[str, object]:
     now = monotonic()
     state = ledger.state(now)
     users = []
-    in_flight = watched.in_flight
+    in_flight, tallies = watched.in_flight, watched.tallies
     for holder in watched.book.holders:
-        tally = watched.tallies[holder.name]
+        tally = tallies[holder.name]
         account = ledger.account(holder.name)
         of_user = rates.of(holder.name)
         users.append(
@@ -108,15 +118,42 @@ def status(watched: Watched, rates: Rates) -> dict[str, object]:
     }
 
 
-def above(watched: Watched, rates: Rates) -> list[dict[str, object]]:
-    """The Users above their allocation over the last second, most above first: who was it?"""
+class Excess(NamedTuple):
+    """A User above its allocation: what it offered and what it has, in SR/s."""
+
+    user: str
+    offered: float
+    allocation: float
+
+
+def above(watched: Watched, rates: Rates) -> list[Excess]:
+    """The Users with requests above their allocation between the last two looks."""
     found = []
     for holder in watched.book.holders:
-        offered = rates.of(holder.name)["offered"]
+        offered, excess = rates.offered(holder.name)
         allocation = watched.ledger.account(holder.name).allocation
-        if offered > allocation:
-            found.append({"user": holder.name, "offered": offered, "allocation": allocation})
-    return sorted(found, key=lambda one: one["allocation"] - one["offered"])[:20]  # type: ignore[operator]
+        if excess > 0:
+            found.append(Excess(holder.name, offered, allocation))
+    return found
+
+
+class Above:
+    """Who was above while traffic management was active: each User with the most that it offered."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Excess] = {}
+
+    def take(self, found: list[Excess]) -> None:
+        """Take what one look has found."""
+        for one in found:
+            before = self._found.get(one.user)
+            if before is None or one.offered > before.offered:
+                self._found[one.user] = one
+
+    def most(self) -> list[dict[str, object]]:
+        """The worst of them for the log, most above first."""
+        worst = sorted(self._found.values(), key=lambda one: one.allocation - one.offered)[:MOST_NAMED]
+        return [{"user": one.user, "offered": round(one.offered, 3), "allocation": one.allocation} for one in worst]
 
 
 def _when(monotonic_seconds: float, now: float) -> str:

@@ -58,12 +58,14 @@ class Spare:
         "pace",
         "pool",
         "quickest",
+        "reserve",
         "round_ends",
         "round_seconds",
         "rounds",
         "shares",
         "spilled",
         "water",
+        "widest",
     )
 
     def __init__(self, limits: Limits, now: float, first: int = 0) -> None:
@@ -72,6 +74,7 @@ class Spare:
         self.heaviest = limits.heaviest
         self.round_seconds = limits.burst_seconds / (ROUNDS - 1)
         self.pool = 0.0
+        self.reserve = 0.0
         self.current = Round(first)
         self.rounds = [self.current] * ROUNDS
         self.dissolve(now)
@@ -84,7 +87,7 @@ class Spare:
             self._begin(number)
         self.round_ends = now + self.round_seconds
         self.members = 0
-        self.shares = self.marks = 0.0
+        self.shares = self.widest = self.marks = 0.0
         self.water = self.measured_water = self.pace = self.quickest = self.lent = self.spilled = 0.0
         self.measured_at = now
         self._measure(now)
@@ -110,14 +113,20 @@ class Spare:
         self.shares = sum(of.shares for of in self.rounds)
         self.marks = sum(of.marks for of in self.rounds)
         self.members = sum(of.members for of in self.rounds)
-        self.lent *= max(0.0, 1.0 - (1 + late) * self.round_seconds / RELAX)
+        relaxed = self.lent * max(0.0, 1.0 - (1 + late) * self.round_seconds / RELAX)
+        self.lent = min(relaxed, self._locked())
         self._measure(now)
 
     def _measure(self, now: float) -> None:
         """How fast the water rises (over two bursts, at least), and what follows from how many take part."""
         elapsed = now - self.measured_at
+        if self.shares > self.widest:
+            self.widest = self.shares
         if elapsed >= 2 * self.burst:
             pace = (self.water - self.measured_water) / elapsed
+            if pace * self.widest * self.burst > self.depth:  # it leapt while hardly anybody wanted more
+                pace = self.depth / (self.widest * self.burst)
+            self.widest = self.shares
             self.quickest = max(pace, self.pace)
             self.pace = pace
             self.measured_at = now
@@ -125,9 +134,14 @@ class Spare:
         elif self.pace == 0.0 and self.shares > 0.0:  # nothing was measured yet: as if all were spare
             self.pace = self.quickest = self.depth / (self.burst * self.shares)
         members = max(1, self.members)
-        self.kept = min(self.depth / 2, self.heaviest * (1.0 + members**0.5)) - self.lent
+        self.reserve = min(self.depth / 2, self.heaviest * (1.0 + members**0.5))
+        self.kept = self.reserve - self.lent
         self.cap = CAP * self.quickest * self.burst
         self.cap_floor = min(2 * self.heaviest, (self.depth - self.heaviest) / (2 * members))
+
+    def _locked(self) -> float:
+        """What of the pool cannot be poured, in SR: it stands in the vessels, or is the reserve."""
+        return max(0.0, self.water * self.shares - self.marks) + self.reserve
 
     def _take_part(self, user: Account) -> None:
         """Count the User in the present round, and no longer in the one in which it asked before."""
@@ -205,6 +219,8 @@ class Fair(Spare):
 
         current = self.current
         if user.round is not current:
+            if not user.round.counts and user.mark < water:  # what it did not use when it was last here has lapsed
+                user.mark = water
             if current.number - user.asked_since >= ROUNDS - 1:
                 self._ask_anew(user, weight)
             self._take_part(user)
@@ -287,9 +303,13 @@ class Fair(Spare):
         self.marks += marks
 
     def _catch(self, share: float) -> None:
-        """What the full bank lost: the vessels must have stood too high. Let the water rise by it, on credit."""
-        self.water += self.spilled / (self.shares if self.shares > EPSILON else share)
-        lent = min(self.lent + self.spilled, self.depth + 0.5 * self.heaviest * self.members)
-        self.kept -= lent - self.lent
-        self.lent = lent
+        """What the full bank lost: so far as anything stands in the vessels, that is too much, for it is not asked for.
+
+        Let the water rise by it, on credit. After a lull nothing stands in them, and nothing is to be made up for.
+        """
+        lent = min(self.lent + self.spilled, self._locked())
         self.spilled = 0.0
+        if lent > self.lent:
+            self.water += (lent - self.lent) / (self.shares if self.shares > EPSILON else share)
+            self.kept -= lent - self.lent
+            self.lent = lent

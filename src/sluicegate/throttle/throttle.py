@@ -7,7 +7,7 @@ from typing import Final
 from sluicegate.throttle.account import Account, Size
 from sluicegate.throttle.depths import system_depth
 from sluicegate.throttle.limits import Limits
-from sluicegate.throttle.line import LONGEST_LINE, come_back_in
+from sluicegate.throttle.line import LONGEST_LINE, come_back_in, lump
 from sluicegate.throttle.sharing import EPSILON, Fair, FirstCome
 
 WITHIN: Final = 0
@@ -48,6 +48,7 @@ class Throttle:
         "_count",
         "_depth",
         "_floor",
+        "_lump",
         "_now",
         "_offered",
         "_offered_floor",
@@ -166,11 +167,19 @@ class Throttle:
 
     def retry_after(self, user: Account, weight: float, now: float) -> int:
         """When a throttled request should come back: whole seconds, at least 1; takes a place in the User's line."""
-        now = max(now, self._now)
+        if now < self._now:
+            now = self._now
         spare = self._spare
-        rate = max(user.allocation, min(user.allocation + spare.part(user), self._threshold))
-        held = user.level_at(now) + max(0.0, spare.credit(user))
-        return come_back_in(user, weight, now, max(rate, SLOWEST), held, self.limits.burst_seconds)
+        rate = user.allocation + spare.part(user)
+        if rate > self._threshold:
+            rate = self._threshold if self._threshold > user.allocation else user.allocation
+        if rate < SLOWEST:
+            rate = SLOWEST
+        held = user.level if now == user.filled_at else user.level_at(now)
+        credit = spare.credit(user)
+        if credit > 0.0:
+            held += credit
+        return come_back_in(user, weight, now, rate, held, self._lump)
 
     def state(self, now: float) -> State:
         """Whether traffic management is active at `now` seconds, and since when.
@@ -230,6 +239,7 @@ class Throttle:
     def _take(self, limits: Limits, deepest: float = 0.0, first: int = 0) -> None:
         self.limits = limits
         self._threshold = limits.threshold
+        self._lump = lump(limits.burst_seconds)
         self._depth = system_depth(limits.threshold, limits.burst_seconds, limits.heaviest)
         self._floor = -deepest
         self._offered_floor = -max(deepest, limits.threshold * limits.calm_seconds)
