@@ -54,9 +54,7 @@ def only(problems):
         ("[[user]]", "[[user]]\nallocations = 3", 9, 'user[0] "Large Supplier A".allocations', "`allocation`"),
     ],
 )  # fmt: skip
-def test_a_wrong_key_is_named_with_its_line_and_what_to_do(
-    changed, problems_of, old, new, line, where, message
-):
+def test_a_wrong_key_is_named_with_its_line_and_what_to_do(changed, problems_of, old, new, line, where, message):
     problem = only(problems_of(changed((old, new))))
     assert (problem.line, problem.where) == (line, where)
     assert message in problem.message
@@ -89,9 +87,7 @@ def test_a_wrong_key_is_named_with_its_line_and_what_to_do(
          "gateway.tls.client_crl", "without `client_ca`"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_together_is_named_with_its_line(
-    changed, problems_of, pairs, line, where, message
-):
+def test_what_does_not_fit_together_is_named_with_its_line(changed, problems_of, pairs, line, where, message):
     problem = only(problems_of(changed(*pairs)))
     assert problem.line == line
     assert problem.where.endswith(where)

@@ -7,7 +7,8 @@ counters are read while the event loop writes them: each figure is whole, and tw
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -24,16 +25,19 @@ if TYPE_CHECKING:
     from sluicegate.operations.watch import Watched
 
 
+T = TypeVar("T")
+
+
 def admin_app(watched: Watched, rates: Rates, log: BoundedQueue | None = None) -> Starlette:
     """The admin API of a gateway."""
     metrics_registry = registry(watched, log)
 
     async def get_status(_request: Request) -> Response:
-        told = await asyncio.to_thread(status, watched, rates)
+        told = await _beside(status, watched, rates)
         return JSONResponse(told, headers={"Cache-Control": "no-store"})
 
     async def get_metrics(_request: Request) -> Response:
-        text = await asyncio.to_thread(generate_latest, metrics_registry)
+        text = await _beside(generate_latest, metrics_registry)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     async def healthz(_request: Request) -> Response:
@@ -54,3 +58,11 @@ def admin_app(watched: Watched, rates: Rates, log: BoundedQueue | None = None) -
             Route("/readyz", readyz),
         ]
     )
+
+
+async def _beside(make: Callable[..., T], *of: object) -> T:
+    """Make an answer in a thread; in the event loop where a reload changed the Users under its hands."""
+    try:
+        return await asyncio.to_thread(make, *of)
+    except (KeyError, RuntimeError):
+        return make(*of)

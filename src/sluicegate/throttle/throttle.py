@@ -187,15 +187,21 @@ class Throttle:
         It begins with the first throttled request, and ends when for `calm_seconds` the bank that is charged with
         every request (the throttled ones too) was not in debt and nothing was throttled.
         """
-        self._settle(max(now, self._now))
+        end = self._calm_at()
+        if self._active and max(now, self._now) >= end:
+            return State(active=False, since=end)
         return State(self._active, self._since)
 
+    def _calm_at(self) -> float:
+        """When traffic management ends, if nothing more happens, in seconds."""
+        return max(self._throttled_at, self._clear_at) + self.limits.calm_seconds
+
     def _settle(self, now: float) -> None:
-        if self._active:
-            end = max(self._throttled_at, self._clear_at) + self.limits.calm_seconds
-            if now >= end:
-                self._active = False
-                self._since = end
+        """Note that traffic management has ended, if it has."""
+        end = self._calm_at()
+        if self._active and now >= end:
+            self._active = False
+            self._since = end
 
     def _advance(self, now: float) -> None:
         """Fill the banks up to `now`: what `decide` does in line."""
