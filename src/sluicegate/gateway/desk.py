@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from email.utils import formatdate
 from time import monotonic
 
 from sluicegate.allocation import Book, Holder
@@ -63,12 +64,18 @@ class Desk:
         self.places = Places(settings.capacity.max_in_flight)
         self.buffered = 0
         self.draining = False
+        self.date = b""
+        self.tell_time()
         self.generation = 0
         self._tallies: dict[str, Tally] = {}
         self._seats: dict[str, Seats] = {}
         self.ledger = LocalLedger(settings.capacity, Book.from_settings(settings))
         self.decide = self.ledger.decide
         self._take(settings, Book.from_settings(settings))
+
+    def tell_time(self) -> None:
+        """Write down the Date of our own answers (RFC 9110, 6.6.1). Called a few times a second."""
+        self.date = b"Date: %b\r\n" % formatdate(usegmt=True).encode()
 
     def reload(self, settings: Settings) -> None:
         """Take other settings. Banks keep their levels, counters go on, requests in flight are not touched.

@@ -177,7 +177,7 @@ class Exchange(Carriage):
             answer = served.answer_503
         desk.totals.refuse(answers.THROTTLED)
         self.ended = True
-        self.front.answer(answer.render(seconds, self._fields, self.front.connection_field(self)), self)
+        self.front.answer(answer.render(seconds, self._fields + desk.date, self.front.connection_field(self)), self)
 
     def refuse(self, problem: Problem, detail: str, retry_after: int | None = None) -> None:
         """Answer with a problem, unless an answer has begun: then the connection is cut."""
@@ -194,7 +194,12 @@ class Exchange(Carriage):
         if not self.whole:
             self.keep_alive = False  # what is left of the request would be taken for the next one
         answer = problem_answer(
-            problem, detail, self._fields, retry_after, not self.front.stays_open(self), self.old and self.keep_alive
+            problem,
+            detail,
+            self._fields + self.desk.date,
+            retry_after,
+            not self.front.stays_open(self),
+            self.old and self.keep_alive,
         )
         if problem.name in SENDERS_FAULT:
             self.front.answer_an_offence(answer, self)

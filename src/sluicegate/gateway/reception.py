@@ -47,3 +47,4 @@ class Reception:
             if exchange.overdue(now, timeouts.upstream_response, timeouts.upstream_total):
                 exchange.too_slow()
         self.pool.sweep(now)
+        self.desk.tell_time()
