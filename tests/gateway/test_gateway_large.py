@@ -63,8 +63,9 @@ def test_an_upstream_that_reads_slowly_holds_the_sender_back(gateway, upstream) 
         line.answer()
 
     upstream.script = script
-    running = gateway(gateway__timeouts={"body": 0.6})
-    octets = memoryview(request(FIRMWARE))
+    running = gateway(gateway={"max_body_bytes": 80_000_000}, gateway__timeouts={"body": 0.6})
+    large = FIRMWARE + b" " * 60_000_000  # more than the system's own buffers take in
+    octets = memoryview(request(large))
     with Client(running.port) as client:
         client.sock.settimeout(0.3)
         sent = 0
@@ -81,7 +82,7 @@ def test_an_upstream_that_reads_slowly_holds_the_sender_back(gateway, upstream) 
         upstream.released.set()
         client.sock.sendall(octets[sent:])
         assert client.answer().status == 200
-    assert upstream.requests[0].body == FIRMWARE
+    assert upstream.requests[0].body == large
 
 
 def test_an_upstream_that_reads_nothing_is_504(gateway, upstream) -> None:
