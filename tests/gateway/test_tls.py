@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 from pki import (
     LARGE_SUBJECT,
+    SMALL_SUBJECT,
     TLS12,
     TLS13,
     Authority,
@@ -71,6 +72,24 @@ def test_a_request_with_a_known_certificate_is_forwarded(front, upstream, author
         for counter in (1, 2):
             assert client.send(request(message(counter=counter))).answer().status == 200
     assert [heard.body for heard in upstream.requests] == [message(counter=1), message(counter=2)]
+
+
+def test_one_certificate_cannot_take_all_connections_whatever_addresses_it_comes_from(
+    gateway, upstream, authority, server
+):
+    front = gateway(users=users(), gateway__limits={"connections_per_address": 2}, **own_tls(server, authority))
+    crowd, other = authority.issue(LARGE_SUBJECT), authority.issue(SMALL_SUBJECT)
+    context = client_context(authority, crowd)
+    with over_tls(front.port, context, source="127.0.0.2") as first, over_tls(front.port, context) as second:
+        for client in (first, second):
+            assert client.send(request()).answer().status == 200
+        with over_tls(front.port, context, source="127.0.0.3") as third:
+            assert third.answer().kind == "connections"
+        with over_tls(front.port, client_context(authority, other), source="127.0.0.4") as theirs:
+            assert theirs.send(request(message(SMALL))).answer().status == 200
+    wait_for(lambda: not front.gateway._reception.of_certificate)
+    with over_tls(front.port, context, source="127.0.0.3") as again:
+        assert again.send(request()).answer().status == 200
 
 
 def _strangers(folder):

@@ -32,6 +32,7 @@ class FrontConnection(Turns):
     """
 
     __slots__ = (
+        "_certificate",
         "_discarded",
         "_generation",
         "at_end",
@@ -44,6 +45,7 @@ class FrontConnection(Turns):
         self._wire = Wire(self, reception.known, reception.desk.settings.gateway.limits.head_octets)
         self._generation = -1
         self._discarded = 0
+        self._certificate = ""
         self.at_end: Callable[[], None] | None = None
         self.pool = reception.pool
         self.prefix = reception.prefix
@@ -59,8 +61,29 @@ class FrontConnection(Turns):
         self._identify()
         if self._sender is not None and desk.offences.banished(self._sender.key, monotonic()):
             self.cut()
+        elif not self._counted():
+            desk.totals.refuse(answers.NO_CONNECTION.name)
+            self._closing = True
+            self._transport.write(
+                answers.problem_answer(
+                    answers.NO_CONNECTION, "too many with this certificate", retry_after=1, close=True
+                )
+            )
+            self._transport.close()
         elif desk.draining:  # its handshake took until now
             self.drain()
+
+    def _counted(self) -> bool:
+        """Count the connection for its certificate; False where that has as many as it may have."""
+        desk, sender = self._reception.desk, self._sender
+        if sender is None or desk.identities.mode != "certificate":
+            return True
+        of_each = self._reception.of_certificate
+        if of_each.get(sender.key, 0) >= desk.settings.gateway.limits.connections_per_address:
+            return False
+        of_each[sender.key] = of_each.get(sender.key, 0) + 1
+        self._certificate = sender.key
+        return True
 
     def _identify(self) -> None:
         """Who sends, by the rules in force now."""
@@ -75,6 +98,8 @@ class FrontConnection(Turns):
     def connection_lost(self, _error: Exception | None) -> None:
         self._reception.connections.discard(self)
         self._reception.desk.totals.connections -= 1
+        if self._certificate:
+            self._reception.one_less_of(self._certificate)
         self._transport = None
         self._closing = True
         self.leave()

@@ -23,6 +23,7 @@ class Reception:
         pool: the connections to the upstream. A reload may put another one in its place.
         prefix: what stands before every path at the upstream.
         connections: those that are open.
+        of_certificate: how many of them there are of each certificate, where the gateway itself ends TLS.
         orphans: requests at the upstream whose senders have gone.
         known: request heads that were read before.
     """
@@ -33,8 +34,17 @@ class Reception:
         self.pool = pool
         self.prefix = pool.upstream.prefix.encode()
         self.connections: set[FrontConnection] = set()
+        self.of_certificate: dict[str, int] = {}
         self.orphans: set[Carriage] = set()
         self.known: KnownHeads[KnownRequest] = KnownHeads()
+
+    def one_less_of(self, certificate: str) -> None:
+        """A connection with this certificate has ended."""
+        left = self.of_certificate.get(certificate, 0) - 1
+        if left > 0:
+            self.of_certificate[certificate] = left
+        else:
+            self.of_certificate.pop(certificate, None)
 
     def sweep(self, now: float) -> None:
         """End what has taken too long. Called a few times a second; nothing on the path of a request keeps a timer."""
