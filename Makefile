@@ -48,7 +48,7 @@ format: $(READY)  ## format, and mend what ruff can mend
 	@$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: $(READY)  ## the gateway beside its peers, in one run: about 40 minutes (BENCH="--quick" for a try)
+bench: $(READY)  ## the gateway beside its peers, in one run: about 30 minutes (BENCH="--quick" for a try)
 	@bash bench/run.sh $(BENCH)
 
 .PHONY: soak

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
-  echo "Sluicegate needs Python 3.11 or newer; '$python' is not. Name another one: make PYTHON=python3.12 $*" >&2
+  echo "Sluicegate needs Python 3.11 or newer; '$python' is not. Name another one: make setup PYTHON=python3.12" >&2
   exit 1
 }
 
@@ -25,3 +25,4 @@ fi
 "$uv" pip install --quiet --python .venv/bin/python --require-hashes -r "${REQUIREMENTS:-requirements.txt}"
 # The build tools are pinned above too, so that building the package itself reaches for nothing.
 "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e .
+echo "Ready: .venv/bin/sluicegate --help"

@@ -107,6 +107,8 @@ class FrontConnection(Turns):
         self._waiting.clear()
         for exchange in dict.fromkeys(gone):
             exchange.abandon()
+        self.exchange = self._incoming = None
+        self._wire.forget()
 
     def leave(self) -> None:
         """Tell whoever counts connections that this one has ended; once."""

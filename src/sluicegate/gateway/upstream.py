@@ -170,6 +170,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.forget(self)
         self.transport = None
+        del self._parser  # it holds on to this: nothing is to be left in a circle
         asker, self.asker = self.asker, None
         if asker is None:
             return

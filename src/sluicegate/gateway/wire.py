@@ -71,7 +71,7 @@ class Wire:
         self._reader = reader
         self._known = known
         self._most_head_octets = most_head_octets
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: httptools.HttpRequestParser = httptools.HttpRequestParser(self)
         self._fields: Fields = []
         self._seen_fields: Fields | None = None
         self._seen_head: RequestHead | None = None
@@ -80,6 +80,10 @@ class Wire:
         self._single = self._target = b""
         self._idle_octets = 0
         self.in_head = self._in_body = self._moved = self._resuming = False
+
+    def forget(self) -> None:
+        """The connection has ended: let go of the parser, which holds on to this. Nothing is left in a circle."""
+        del self._parser
 
     def feed(self, data: bytes, at_start: bool) -> None:
         """Read what has come. `at_start`: every request before it is over, so this begins a new one."""
