@@ -344,3 +344,14 @@ def test_many_senders_at_once_all_get_their_answers(gateway) -> None:
         thread.join()
     assert [answer.status for answer in answers] == [200] * 400
     running.settled()
+
+
+def test_an_answer_to_head_has_no_body(gateway) -> None:
+    with Client(gateway().port) as client:
+        client.send(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+        octets = b""
+        while more := client.sock.recv(65_536):
+            octets += more
+    head, _, body = octets.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 405 ")
+    assert body == b""

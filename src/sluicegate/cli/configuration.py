@@ -17,6 +17,7 @@ MOST_LINES = 100
 
 config_option: Callable[[Any], Any] = click.option(
     "--config",
+    "-c",
     "config",
     required=True,
     metavar="FILE",

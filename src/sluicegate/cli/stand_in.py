@@ -45,6 +45,10 @@ def dsp(*, listen: str, capacity: float, buffer: int, outage_after: float, resta
 
     host, port = _address(listen)
     try:
+        if not capacity >= 0:
+            raise click.BadParameter(
+                f"must be a number of SR/s, or 0 (answers at once), and is {capacity:g}", param_hint="--capacity"
+            )
         shape = PlantShape(capacity, buffer, outage_after, restart) if capacity else None
         settings = StandInSettings(shape, latency, host, port)
     except ValueError as error:

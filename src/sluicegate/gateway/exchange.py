@@ -26,15 +26,16 @@ class Exchange(Carriage):
 
     Attributes:
         sender: who sends it.
+        bodiless: whether its answer is to have no body (HEAD).
         began: whether its turn has come: all earlier requests of the connection have their answers.
     """
 
-    __slots__ = ("_next_look", "_pieces", "began", "sender")
+    __slots__ = ("_next_look", "_pieces", "began", "bodiless", "sender")
 
     def __init__(self, front: FrontConnection, desk: Desk) -> None:
         Carriage.__init__(self, front, desk)
         self.sender: Sender | None = None
-        self.began = False
+        self.began = self.bodiless = False
         self._next_look = FIRST_LOOK
         self._pieces = 0
 
@@ -201,6 +202,8 @@ class Exchange(Carriage):
             not self.front.stays_open(self),
             self.old and self.keep_alive,
         )
+        if self.bodiless:
+            answer = answer[: answer.index(b"\r\n\r\n") + 4]
         if problem.name in SENDERS_FAULT:
             self.front.answer_an_offence(answer, self)
         else:

@@ -238,6 +238,7 @@ class FrontConnection(Turns):
         desk = self._reception.desk
         sender = exchange.sender
         if method != b"POST":
+            exchange.bodiless = method == b"HEAD"
             exchange.refuse(answers.NOT_POST, "send a Service Request with POST")
         elif not exchange.target:
             exchange.refuse(answers.BAD_HTTP, "the request target must be a path")

@@ -307,8 +307,8 @@ def descriptors_for_senders(connections: int, upstream: int) -> float:
     return soft - upstream - OTHERS
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises OSError, whose text names the address."""
+def listen(key: str, host: str, port: int) -> socket.socket:
+    """A listening socket. Raises OSError, whose text names the key of the configuration and the address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -319,5 +319,7 @@ def listen(host: str, port: int) -> socket.socket:
         listening.bind(address)
         listening.listen(BACKLOG)
     except OSError as error:
-        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from None
+        why = error.strerror or str(error)
+        advice = ". Stop what uses it, or choose another port" if error.errno == errno.EADDRINUSE else ""
+        raise OSError(f"{key}: cannot listen on {host}:{port}: {why}{advice}") from None
     return listening

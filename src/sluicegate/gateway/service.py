@@ -49,6 +49,7 @@ class Gateway:
         self.last_reload_error: str | None = None
         self._active = self._reloading = self._reload_wanted = False
         self._were_above = Above()
+        self._reachable = True
         self._stop = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -151,7 +152,7 @@ class Gateway:
         tls = _server_tls(settings)
         address = settings.gateway.listen
         self._reception = Reception(loop, self.desk, pool)
-        listening = listen(address.host, address.port)
+        listening = listen("gateway.listen", address.host, address.port)
         self.port = int(listening.getsockname()[1])
         senders = descriptors_for_senders(gateway.limits.connections, settings.capacity.max_in_flight)
         self._door = Door(self._reception, listening, tls, senders)
@@ -160,7 +161,7 @@ class Gateway:
         admin = self.settings.admin
         if admin is None:
             return None
-        listening = listen(admin.listen.host, admin.listen.port)
+        listening = listen("admin.listen", admin.listen.host, admin.listen.port)
         self.admin_port = int(listening.getsockname()[1])
         handler = self._log.handler if self._log is not None else None
         config = uvicorn.Config(
@@ -198,6 +199,11 @@ class Gateway:
 
     def _look(self, now: float, due: bool) -> bool:
         """Look at the counters where it is time, or where the state has changed; returns whether it did."""
+        reachable = self.breaker_state == "closed"
+        if reachable != self._reachable:
+            self._reachable = reachable
+            event = "upstream reached again: breaker closed" if reachable else "upstream unreachable: breaker open"
+            logger().warning(event, upstream=str(self.settings.gateway.upstream))
         active = self.ledger.state(now).active
         if active == self._active and not due:
             return False
