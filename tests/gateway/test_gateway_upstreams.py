@@ -2,6 +2,7 @@
 
 import pytest
 from rig import LARGE, Client, ask, head_of, message, obliging, request, wait_for
+from structlog.testing import capture_logs
 
 
 @pytest.fixture
@@ -378,6 +379,23 @@ def test_the_breaker_opens_lets_one_probe_through_and_closes_again(gateway, upst
     upstream.start()
     wait_for(lambda: ask_quietly(running.port) == 200)
     assert running.gateway.breaker_state == "closed"
+
+
+def test_the_log_says_when_the_upstream_was_lost_and_when_it_was_reached_again(gateway, upstream, monkeypatch) -> None:
+    from sluicegate.gateway import breaker
+
+    monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.2)
+    upstream.stop()
+    with capture_logs() as lines:
+        running = gateway()
+        for _ in range(breaker.FAILURES):
+            ask(running.port)
+        wait_for(lambda: "upstream unreachable: breaker open" in [line["event"] for line in lines])
+        upstream.start()
+        wait_for(lambda: ask_quietly(running.port) == 200)
+        wait_for(lambda: "upstream reached again: breaker closed" in [line["event"] for line in lines])
+    said = [line["event"] for line in lines if "breaker" in line["event"]]
+    assert said == ["upstream unreachable: breaker open", "upstream reached again: breaker closed"]
 
 
 def ask_quietly(port: int) -> int:
