@@ -80,10 +80,13 @@ def problem_answer(
     )
 
 
+MOST_DIGITS = 3  # of a Retry-After: the longest line is 300 s
+
+
 class ThrottledAnswer:
     """The answer to a throttled request of one User, prepared: only the numbers differ from one to the next."""
 
-    __slots__ = ("_body", "_by_seconds", "_phrase", "_status")
+    __slots__ = ("_after", "_before", "_heads")
 
     def __init__(self, problem: Problem, name: str, allocation: float) -> None:
         body = json.dumps(
@@ -98,26 +101,21 @@ class ThrottledAnswer:
         )
         # The rest of the text may hold a percent sign, so it is joined and not formatted.
         before, after = body.rsplit('"@"', 1)
-        self._body = (before.encode(), after.encode())
-        self._by_seconds: dict[int, tuple[bytes, bytes]] = {}
-        self._status = problem.status
-        self._phrase = HTTPStatus(problem.status).phrase.encode()
+        status = b"HTTP/1.1 %d %b" % (problem.status, HTTPStatus(problem.status).phrase.encode())
+        self._before, self._after = b"\r\n" + before.encode(), after.encode()
+        # One head for each number of digits: nothing is kept for each number of seconds, for there are many Users.
+        self._heads = tuple(
+            b"%b\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\nRetry-After: "
+            % (status, len(before.encode()) + digits + len(self._after))
+            for digits in range(MOST_DIGITS + 1)
+        )
 
     def render(self, seconds: int, fields: bytes, connection: bytes) -> bytes:
         """The whole answer. `fields` are the RateLimit fields, `connection` a Connection field or nothing."""
-        parts = self._by_seconds.get(seconds)
-        if parts is None:
-            parts = self._by_seconds[seconds] = self._parts(b"%d" % seconds)
-        return b"".join((parts[0], fields, connection, parts[1]))
-
-    def _parts(self, digits: bytes) -> tuple[bytes, bytes]:
-        """What stands before the fields that differ, and after them. Of the seconds there are 300 at the most."""
-        before, after = self._body
-        head = (
-            b"HTTP/1.1 %d %b\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\nRetry-After: %b\r\n"
-            % (self._status, self._phrase, len(before) + len(digits) + len(after), digits)
+        digits = b"%d" % seconds
+        return b"".join(
+            (self._heads[len(digits)], digits, b"\r\n", fields, connection, self._before, digits, self._after)
         )
-        return head, b"".join((b"\r\n", before, digits, after))
 
 
 class RateLimitFields:
