@@ -11,6 +11,7 @@ from sluicegate.gateway import answers
 from sluicegate.gateway.answers import Problem
 from sluicegate.gateway.exchange import Exchange
 from sluicegate.gateway.heads import KnownRequest, RequestHead
+from sluicegate.gateway.reception import one_less
 from sluicegate.gateway.turns import FOREVER, LINGER, Turns
 from sluicegate.gateway.wire import Wire
 
@@ -99,7 +100,7 @@ class FrontConnection(Turns):
         self._reception.connections.discard(self)
         self._reception.desk.totals.connections -= 1
         if self._certificate:
-            self._reception.one_less_of(self._certificate)
+            one_less(self._reception.of_certificate, self._certificate)
         self._transport = None
         self._closing = True
         self.leave()

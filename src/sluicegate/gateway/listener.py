@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sluicegate.gateway.answers import NO_CONNECTION, problem_answer
 from sluicegate.gateway.front import FrontConnection
 from sluicegate.gateway.identity import counted_as
+from sluicegate.gateway.reception import one_less
 from sluicegate.operations.log import logger
 
 if TYPE_CHECKING:
@@ -130,14 +131,14 @@ class Door:
         if not fewer:
             return False
         connection, _address = self._knocking[most].pop()
-        _less(self._outside, most)
+        one_less(self._outside, most)
         connection.close()
         return True
 
     def _forget(self, connection: socket.socket) -> None:
         """A connection that has said nothing ends."""
         self.loop.remove_reader(connection.fileno())
-        _less(self._outside, counted_as(self._silent.pop(connection)[0]))
+        one_less(self._outside, counted_as(self._silent.pop(connection)[0]))
         connection.close()
 
     def _send_away(self, connection: socket.socket) -> None:
@@ -197,7 +198,7 @@ class Door:
             self._knocking.move_to_end(crowd)
             if not queue:
                 del self._knocking[crowd]
-            _less(self._outside, crowd)
+            one_less(self._outside, crowd)
             self._tokens -= 1.0
             shaking += 1
             self.shaking[crowd] = self.shaking.get(crowd, 0) + 1
@@ -215,7 +216,7 @@ class Door:
     async def _serve(self, connection: socket.socket, address: str, tls: ssl.SSLContext | None) -> None:
         front = FrontConnection(self._reception, address)
         crowd = counted_as(address)
-        front.at_end = lambda: _less(self._inside, crowd)
+        front.at_end = lambda: one_less(self._inside, crowd)
         handshake = self._reception.desk.settings.gateway.timeouts.handshake if tls is not None else None
         turn = Turn(self, crowd) if tls is not None else None
         goodbye = GOODBYE if tls is not None else None
@@ -265,7 +266,7 @@ class Turn:
 
     def _give_way(self) -> None:
         self._has_place = False
-        _less(self._door.shaking, self._crowd)
+        one_less(self._door.shaking, self._crowd)
         self._door.slow += 1
         self._door.let_in()
 
@@ -273,18 +274,10 @@ class Turn:
         """The handshake has ended, well or not."""
         self._timer.cancel()
         if self._has_place:
-            _less(self._door.shaking, self._crowd)
+            one_less(self._door.shaking, self._crowd)
         else:
             self._door.slow -= 1
         self._door.let_in()
-
-
-def _less(counts: dict[str, int], key: str) -> None:
-    left = counts.get(key, 0) - 1
-    if left > 0:
-        counts[key] = left
-    else:
-        counts.pop(key, None)
 
 
 def descriptors_for_senders(connections: int, upstream: int) -> float:

@@ -38,14 +38,6 @@ class Reception:
         self.orphans: set[Carriage] = set()
         self.known: KnownHeads[KnownRequest] = KnownHeads()
 
-    def one_less_of(self, certificate: str) -> None:
-        """A connection with this certificate has ended."""
-        left = self.of_certificate.get(certificate, 0) - 1
-        if left > 0:
-            self.of_certificate[certificate] = left
-        else:
-            self.of_certificate.pop(certificate, None)
-
     def sweep(self, now: float) -> None:
         """End what has taken too long. Called a few times a second; nothing on the path of a request keeps a timer."""
         for connection in [c for c in self.connections if c.deadline <= now]:
@@ -58,3 +50,12 @@ class Reception:
                 exchange.too_slow()
         self.pool.sweep(now)
         self.desk.tell_time()
+
+
+def one_less(counts: dict[str, int], key: str) -> None:
+    """Count one less of something; what there is none of is not kept."""
+    left = counts.get(key, 0) - 1
+    if left > 0:
+        counts[key] = left
+    else:
+        counts.pop(key, None)
