@@ -1,5 +1,6 @@
 """The book: who may use how much. Today from the settings; any source of holders will do."""
 
-from sluicegate.allocation.book import Book, Effective, Holder
+from sluicegate.allocation.book import Book, Holder
+from sluicegate.allocation.effective import Effective, effective
 
-__all__ = ["Book", "Effective", "Holder"]
+__all__ = ["Book", "Effective", "Holder", "effective"]

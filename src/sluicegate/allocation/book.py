@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 
+from sluicegate.allocation.effective import Effective, effective
 from sluicegate.settings import Role, Settings
 
 
@@ -25,17 +25,6 @@ class Holder:
     ids: tuple[tuple[str, Role], ...]
     certificates: tuple[str, ...] = ()
     enforce: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Effective:
-    """The allocations that count under a given maximum: `allocations[i]` SR/s for holder i.
-
-    `factor` is 1.0 where the maximum bears them all, and below 1 where capacity was cut under their sum.
-    """
-
-    factor: float
-    allocations: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -86,17 +75,7 @@ class Book:
 
         What results never adds up to more than `maximum`. Raises ValueError for a maximum that is no rate.
         """
-        if not 0 <= maximum < math.inf:
-            raise ValueError(f"a maximum capacity is 0 SR/s or more, and this is {maximum}")
-        own = tuple(holder.allocation for holder in self.holders)
-        if self.total <= maximum:
-            return Effective(1.0, own)
-        factor = maximum / self.total
-        scaled = tuple(allocation * factor for allocation in own)
-        while math.fsum(scaled) > maximum:  # by a rounding: two or three steps mend it
-            factor = math.nextafter(factor, 0.0)
-            scaled = tuple(allocation * factor for allocation in own)
-        return Effective(factor, scaled)
+        return effective([holder.allocation for holder in self.holders], maximum, self.total)
 
 
 def _by_id(holders: tuple[Holder, ...]) -> dict[str, tuple[Holder, Role]]:

@@ -1,11 +1,7 @@
 """The plant: a DSP with a finite capacity, a buffer, and the failure that traffic management prevents.
 
-Pure and clockless: times are passed in, so the simulator and the live stand-in run the same class.
-
-    UP ──held reaches the high mark──▶ OVERLOADED ──still there after outage_after──▶ DOWN
-     ▲                                     │                                           │
-     ├────────held falls below it──────────┘                                           │
-     └────────────────────after restart: cold, empty buffer────────────────────────────┘
+Pure and clockless: times are passed in. The live stand-in runs it; when the buffer is full, when the DSP fails and
+when it is up again is for `engine.server.Server` to say, which the simulator runs too.
 
 One server, first in, first out, each Service Request (SR) takes ``1 / capacity`` seconds. An SR that
 finds the buffer full is refused. When overload has lasted ``outage_after`` seconds the DSP fails: what it
@@ -19,11 +15,13 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from sluicegate.simulate.engine import server
+
 Ticket = TypeVar("Ticket")
 
 
 class State(enum.Enum):
-    """Where the plant is; see the picture at the top of this module."""
+    """Where the plant is; see the picture in `engine.server`."""
 
     UP = "up"
     OVERLOADED = "overloaded"
@@ -84,6 +82,10 @@ class Counts:
     outages: int = 0
 
 
+_STATES = {server.UP: State.UP, server.OVERLOADED: State.OVERLOADED, server.DOWN: State.DOWN}
+_FATES = {server.REFUSED: Fate.REFUSED, server.LOST: Fate.LOST}
+
+
 class Plant(Generic[Ticket]):
     """One DSP. ``arrive`` and ``advance`` move it on; a time that lies back counts as the latest."""
 
@@ -91,15 +93,16 @@ class Plant(Generic[Ticket]):
         """Start up and empty at ``now`` (seconds on any clock that the caller keeps to)."""
         self.shape = shape
         self.counts = Counts()
-        self.state = State.UP
         self._now = now
-        self._service = 1.0 / shape.capacity
-        self._mark = shape.mark
+        self._server = server.Server(
+            shape.capacity, float(shape.buffer), shape.outage_after, shape.restart, shape.high_mark, now
+        )
         self._held: deque[tuple[float, Ticket]] = deque()  # (when it will be finished, whose it is)
-        self._free_at = now  # when the server has finished all that it holds
-        self._turn_at = math.inf  # OVERLOADED: when the outage would begin; DOWN: when the restart is over
-        self._down_since = math.inf
-        self._down_before = 0.0
+
+    @property
+    def state(self) -> State:
+        """Where the plant is."""
+        return _STATES[self._server.state]
 
     @property
     def held(self) -> int:
@@ -108,12 +111,12 @@ class Plant(Generic[Ticket]):
 
     def down_seconds(self, now: float) -> float:
         """Seconds spent in outages until ``now``."""
-        return self._down_before + max(0.0, now - self._down_since)
+        return self._server.down_seconds(now)
 
     def next_event(self) -> float:
         """When ``advance`` will next have something to do; infinity when nothing is under way."""
         finish = self._held[0][0] if self._held else math.inf
-        return min(finish, self._turn_at)
+        return min(finish, self._server.turn_at)
 
     def arrive(self, ticket: Ticket, now: float) -> Fate:
         """Offer one SR at ``now``. HELD: its fate will come out of ``advance``; REFUSED and LOST are final.
@@ -127,52 +130,28 @@ class Plant(Generic[Ticket]):
             raise RuntimeError(f"advance({now}) before arrive({now}): something happened at {self.next_event()}")
         self._now = now
         self.counts.arrived += 1
-        if self.state is State.DOWN:
-            self.counts.lost += 1
-            return Fate.LOST
-        if len(self._held) >= self.shape.buffer:
-            self.counts.refused += 1
-            return Fate.REFUSED
-        self._free_at = max(self._free_at, now) + self._service
-        self._held.append((self._free_at, ticket))
-        if self.state is State.UP and len(self._held) >= self._mark:
-            self.state = State.OVERLOADED
-            self._turn_at = now + self.shape.outage_after
-        return Fate.HELD
+        finish = self._server.offer(1.0, now)
+        if finish >= 0.0:
+            self._held.append((finish, ticket))
+            return Fate.HELD
+        self.counts.refused = self._server.refused
+        self.counts.lost += finish == server.LOST
+        return _FATES[finish]
 
     def advance(self, now: float) -> list[tuple[float, Fate, Ticket]]:
         """Move to ``now`` and say what became of whom: (time, SERVED or LOST, ticket), in order of time."""
         now = self._now = max(now, self._now)
         done: list[tuple[float, Fate, Ticket]] = []
         while (at := self.next_event()) <= now:
-            if self._held and self._held[0][0] <= self._turn_at:
-                self._finish_one(done)
-            elif self.state is State.OVERLOADED:
-                self._fail(at, done)
-            else:
-                self._restarted(at)
+            if self._held and self._held[0][0] <= self._server.turn_at:
+                self.counts.served += 1
+                done.append((at, Fate.SERVED, self._held.popleft()[1]))
+            if self._server.advance(at):
+                self._lose(at, done)
         return done
 
-    def _finish_one(self, done: list[tuple[float, Fate, Ticket]]) -> None:
-        at, ticket = self._held.popleft()
-        self.counts.served += 1
-        done.append((at, Fate.SERVED, ticket))
-        if self.state is State.OVERLOADED and len(self._held) < self._mark:
-            self.state = State.UP
-            self._turn_at = math.inf
-
-    def _fail(self, at: float, done: list[tuple[float, Fate, Ticket]]) -> None:
+    def _lose(self, at: float, done: list[tuple[float, Fate, Ticket]]) -> None:
         done.extend((at, Fate.LOST, ticket) for _, ticket in self._held)
         self.counts.lost += len(self._held)
         self.counts.outages += 1
         self._held.clear()
-        self.state = State.DOWN
-        self._down_since = at
-        self._turn_at = at + self.shape.restart
-
-    def _restarted(self, at: float) -> None:
-        self.state = State.UP
-        self._turn_at = math.inf
-        self._free_at = at
-        self._down_before += at - self._down_since
-        self._down_since = math.inf

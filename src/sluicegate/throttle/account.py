@@ -32,8 +32,8 @@ class Size(NamedTuple):
     depth: float
 
     @classmethod
-    def of(cls, allocation: float, limits: Limits) -> "Size":
-        depth = allocation_depth(allocation, limits.burst_seconds, limits.heaviest)
+    def of(cls, allocation: float, reserve: float, limits: Limits) -> "Size":
+        depth = allocation_depth(allocation, limits.burst_seconds, limits.heaviest, reserve)
         return cls(allocation, max(allocation, 1.0 / limits.burst_seconds), depth)
 
 

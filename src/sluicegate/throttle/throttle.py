@@ -14,6 +14,7 @@ WITHIN: Final = 0
 EXCESS: Final = 1
 THROTTLED: Final = 2
 
+NO_RESERVES: Mapping[str, float] = {}
 SLOWEST = 1.0 / LONGEST_LINE  # SR/s: a User without any part is told to come back after the longest wait
 
 
@@ -36,6 +37,7 @@ class Throttle:
         limits: the capacity under management.
         allocations: SR/s by User; they may not add up to more than the maximum capacity.
         now: the time at which the banks are full, in seconds.
+        reserves: the greatest reserve with which each User's requests come (see `decide`), in SR; 0 where not named.
 
     Raises:
         ValueError: the allocations add up to more than the maximum, or one is negative.
@@ -62,7 +64,13 @@ class Throttle:
         "limits",
     )
 
-    def __init__(self, limits: Limits, allocations: Mapping[str, float], now: float = 0.0) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        allocations: Mapping[str, float],
+        now: float = 0.0,
+        reserves: Mapping[str, float] = NO_RESERVES,
+    ) -> None:
         self._now = now
         self._count = 0
         self._accounts: dict[str, Account] = {}
@@ -73,7 +81,7 @@ class Throttle:
         self._shared = False
         self._take(limits)
         self._system = self._offered = self._depth
-        self.reconfigure(limits, allocations, now)
+        self.reconfigure(limits, allocations, now, reserves)
 
     @property
     def now(self) -> float:
@@ -88,8 +96,12 @@ class Throttle:
         """
         return self._accounts[name]
 
-    def decide(self, user: Account, weight: float, now: float) -> int:
-        """Decide on one request of `weight` SR at `now` seconds, and charge it: WITHIN, EXCESS or THROTTLED."""
+    def decide(self, user: Account, weight: float, now: float, reserve: float = 0.0) -> int:
+        """Decide on one request of `weight` SR at `now` seconds, and charge it: WITHIN, EXCESS or THROTTLED.
+
+        While traffic management is active, the request is served from the User's bank only while that holds `reserve`
+        SR more: what the User keeps for its more urgent requests (trunk reservation). Else it is excess.
+        """
         if now > self._now:
             gained = (now - self._now) * self._threshold
             self._now = now
@@ -118,7 +130,12 @@ class Throttle:
         level = user.level + (now - user.filled_at) * user.allocation
         if level > user.depth:
             level = user.depth
-        if level >= weight - EPSILON and user.depth > 0.0:
+        needed = weight - EPSILON
+        if reserve > 0.0 and self._active:
+            self._settle(now)
+            if self._active:
+                needed += reserve
+        if level >= needed and user.depth > 0.0:
             user.filled_at = now
             user.level = level - weight
             system = self._system - weight
@@ -216,7 +233,13 @@ class Throttle:
                 system = self._room
             self._system = system
 
-    def reconfigure(self, limits: Limits, allocations: Mapping[str, float], now: float) -> None:
+    def reconfigure(
+        self,
+        limits: Limits,
+        allocations: Mapping[str, float],
+        now: float,
+        reserves: Mapping[str, float] = NO_RESERVES,
+    ) -> None:
         """Take other limits and allocations. Users who stay keep what their banks hold, and so does the system.
 
         Raises:
@@ -226,9 +249,10 @@ class Throttle:
         self._advance(now)
         now = self._now
         accounts: dict[str, Account] = {}
-        sizes: dict[float, Size] = {}
+        sizes: dict[tuple[float, float], Size] = {}
         for name, allocation in allocations.items():
-            size = sizes.get(allocation) or sizes.setdefault(allocation, Size.of(allocation, limits))
+            key = allocation, reserves.get(name, 0.0)
+            size = sizes.get(key) or sizes.setdefault(key, Size.of(*key, limits))
             account = self._accounts.get(name)
             if account is None:
                 account = Account(name, size, now, self._count)
