@@ -1,12 +1,12 @@
 """What the throttle keeps of one User: its allocation bank, its place in the sharing, its Retry-After line."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sluicegate.throttle.depths import allocation_depth
 from sluicegate.throttle.limits import Limits
 
-GOLDEN = 0.6180339887498949
-FLOWS = -1.0  # in place of what a full vessel holds, where it is not full and rises with the water
+GOLDEN: Final = 0.6180339887498949
+FLOWS: Final = -1.0  # in place of what a full vessel holds, where it is not full and rises with the water
 
 
 class Round:

@@ -1,13 +1,15 @@
 """Retry-After: each User has a line, so that thousands who obey it come back as a stream and not as a herd."""
 
+from typing import Final
+
 from sluicegate.throttle.account import GOLDEN, Account
 
-LONGEST_LINE = 300.0  # seconds
-LUMP = 1.2  # a little more than the bank is deep: jitter spreads the lumps
-FIRST = 0.5  # seconds; nobody returns sooner than after 1 s: a line from 0 would have a crowd in its first second
-SILVER = 0.4142135623730951  # an irrational beside the golden one: the two sequences do not move together
-STRETCH = 0.2  # jitter: up to this part of the wait is added, and
-LATEST = 2.0  # seconds at the most: the end of a long line, spread out, would meet those who were refused once more
+LONGEST_LINE: Final = 300.0  # seconds
+LUMP: Final = 1.2  # a little more than the bank is deep: jitter spreads the lumps
+FIRST: Final = 0.5  # seconds; nobody returns sooner than after 1 s: from 0 a line would have a crowd in its first one
+SILVER: Final = 0.4142135623730951  # an irrational beside the golden one: the two sequences do not move together
+STRETCH: Final = 0.2  # jitter: up to this part of the wait is added, and
+LATEST: Final = 2.0  # seconds at the most: the end of a long line, spread out, would meet those refused once more
 
 
 def lump(burst_seconds: float) -> float:

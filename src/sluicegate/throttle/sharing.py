@@ -17,16 +17,18 @@ without anybody having to look for it, and a newcomer joins at the level of the 
 docs/throttle.md has the argument, the sources and the measurements.
 """
 
+from typing import Final
+
 from sluicegate.throttle.account import FLOWS, Account, Round
 from sluicegate.throttle.depths import system_depth
 from sluicegate.throttle.limits import Limits
 
-MUCH = 1e300  # SR: whoever was refused wants more than it has
-EPSILON = 1e-6  # "holds w" = level >= w - EPSILON
-CAP = 1.25  # a vessel holds this many times its User's part of one burst
-ROUNDS = 4  # a User takes part until its last ask is so many rounds ago
-RELAX = 5.0  # seconds in which what was lent is forgotten
-SPREAD = 2.0  # the turns of newcomers are spread over this many bursts' worth of the bank
+MUCH: Final = 1e300  # SR: whoever was refused wants more than it has
+EPSILON: Final = 1e-6  # "holds w" = level >= w - EPSILON
+CAP: Final = 1.25  # a vessel holds this many times its User's part of one burst
+ROUNDS: Final = 4  # a User takes part until its last ask is so many rounds ago
+RELAX: Final = 5.0  # seconds in which what was lent is forgotten
+SPREAD: Final = 2.0  # the turns of newcomers are spread over this many bursts' worth of the bank
 
 
 class Spare:

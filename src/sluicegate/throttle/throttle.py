@@ -15,7 +15,7 @@ EXCESS: Final = 1
 THROTTLED: Final = 2
 
 NO_RESERVES: Mapping[str, float] = {}
-SLOWEST = 1.0 / LONGEST_LINE  # SR/s: a User without any part is told to come back after the longest wait
+SLOWEST: Final = 1.0 / LONGEST_LINE  # SR/s: a User without any part is told to come back after the longest wait
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """The gate: what a policy does with a request before it reaches the DSP. The allocations' part is the throttle's."""
 
 from dataclasses import replace
+from typing import Final
 
 from sluicegate.allocation import effective
 from sluicegate.simulate.engine.tracks import Track
 from sluicegate.throttle import THROTTLED, WITHIN, Limits, Throttle, system_depth
 
-HAIR = 1e-6
-LONGEST_LINE = 300.0  # seconds
+HAIR: Final = 1e-6
+LONGEST_LINE: Final = 300.0  # seconds
 
 
 class Gate:
