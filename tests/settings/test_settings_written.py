@@ -47,7 +47,7 @@ KEYS = {(table, key): field for table, key, field in keys()}
 def test_the_model_has_the_tables_that_this_test_looks_at():
     assert {table for table, _ in KEYS} == {
         "capacity", "responses", "gateway", "gateway.tls", "gateway.upstream_tls", "gateway.timeouts",
-        "gateway.limits", "admin", "user", "user.ids",
+        "gateway.limits", "admin", "record", "user", "user.ids",
     }  # fmt: skip
 
 

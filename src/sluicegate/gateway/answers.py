@@ -86,7 +86,7 @@ MOST_DIGITS = 3  # of a Retry-After: the longest line is 300 s
 class ThrottledAnswer:
     """The answer to a throttled request of one User, prepared: only the numbers differ from one to the next."""
 
-    __slots__ = ("_after", "_before", "_heads")
+    __slots__ = ("_after", "_before", "_heads", "status")
 
     def __init__(self, problem: Problem, name: str, allocation: float) -> None:
         body = json.dumps(
@@ -99,6 +99,7 @@ class ThrottledAnswer:
                 "retry_after": "@",
             }
         )
+        self.status = problem.status
         # The rest of the text may hold a percent sign, so it is joined and not formatted.
         before, after = body.rsplit('"@"', 1)
         status = b"HTTP/1.1 %d %b" % (problem.status, HTTPStatus(problem.status).phrase.encode())

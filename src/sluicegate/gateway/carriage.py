@@ -13,6 +13,7 @@ from sluicegate.gateway.heads import AnswerHead, KnownAnswer, KnownRequest, Requ
 if TYPE_CHECKING:
     from sluicegate.gateway.desk import Desk, Served
     from sluicegate.gateway.front import FrontConnection
+    from sluicegate.gateway.note import Note
     from sluicegate.gateway.upstream import UpstreamConnection
 
 MOST_HELD = 262_144  # octets of a body that wait for a connection before the sender is held back
@@ -38,6 +39,7 @@ class Carriage:
         "_chunk_out",
         "_fields",
         "_held",
+        "_note",
         "_out",
         "_parts",
         "_served",
@@ -73,6 +75,7 @@ class Carriage:
         self.weight = 1.0
         self.size = self._held = 0
         self._served: Served | None = None
+        self._note: Note | None = None
         self._parts: list[bytes] = []
         self._out: list[bytes] = []
         self._chunk_in = self._chunk_out = False
@@ -191,13 +194,17 @@ class Carriage:
     def answer_whole(self, answer: KnownAnswer, body: bytes) -> None:
         """All of the answer at once, its head read before."""
         self.upstream = None
+        status = answer.status
+        seconds = monotonic() - self.sent_at
+        if self._note is not None:
+            self._note.upstream_status, self._note.latency = status, seconds
+            self._record(None if self.ended else status)
         if self.ended:
             self._leave_place()
             return
         totals = self.desk.totals
-        status = answer.status
         totals.upstream[status] = totals.upstream.get(status, 0) + 1
-        totals.response.observe(monotonic() - self.sent_at)
+        totals.response.observe(seconds)
         self.desk.breaker.answered()
         self._leave_place()
         self.ended = True
@@ -206,8 +213,11 @@ class Carriage:
 
     def answer_head(self, status: int, reason: bytes, head: AnswerHead) -> None:
         totals = self.desk.totals
+        seconds = monotonic() - self.sent_at
+        if self._note is not None:
+            self._note.upstream_status, self._note.latency = status, seconds
         totals.upstream[status] = totals.upstream.get(status, 0) + 1
-        totals.response.observe(monotonic() - self.sent_at)
+        totals.response.observe(seconds)
         self.desk.breaker.answered()
         self.answering = True
         if not self.whole:
@@ -243,6 +253,8 @@ class Carriage:
         self._leave_place()
         if upstream is not None and not self.whole:
             upstream.abort()  # the rest of the request will not come: the connection cannot be used again
+        if self._note is not None:
+            self._record(None if self.ended else self._note.upstream_status)
         if self.ended:
             return
         self.ended = True
@@ -255,6 +267,7 @@ class Carriage:
         self._release()
         if not self.whole or self.upstream is None:
             self._drop_upstream()
+            self._record(None)
         else:
             self.upstream.let_come()
             self.front.orphaned(self)
@@ -268,6 +281,16 @@ class Carriage:
         if upstream is not None:
             upstream.abort()
         self._leave_place()
+
+    def unanswered(self) -> None:
+        """The gateway stops: nobody waits for the upstream's answer any more."""
+        self._record(None)
+
+    def _record(self, status: int | None) -> None:
+        """Nothing more will happen to it, and the User got `status`; None where it left before its answer was whole."""
+        note, self._note = self._note, None
+        if note is not None:
+            note.end(self.size, status)
 
     def _leave_place(self) -> None:
         if self.sent_at and self._served is not None:

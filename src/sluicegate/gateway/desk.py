@@ -14,6 +14,7 @@ from sluicegate.gateway.identity import Identities
 from sluicegate.gateway.offences import Offences
 from sluicegate.gateway.places import Places, Seats
 from sluicegate.ledger import LocalLedger
+from sluicegate.operations.record import Recorder
 from sluicegate.operations.tally import Tally, Totals
 from sluicegate.settings import Settings
 from sluicegate.throttle import Account
@@ -54,6 +55,7 @@ class Desk:
     Attributes:
         settings, book: in force.
         users: the Users served, by name, in the book's order.
+        recorder: who keeps the traffic record; None where none is kept.
         generation: counts the reloads; who remembers a sender compares it.
     """
 
@@ -62,6 +64,7 @@ class Desk:
         self.offences = Offences()
         self.breaker = Breaker()
         self.places = Places(settings.capacity.max_in_flight)
+        self.recorder: Recorder | None = None
         self.buffered = 0
         self.draining = False
         self.date = b""

@@ -9,6 +9,7 @@ from sluicegate.duis import MAX_HEADER_OCTETS, Header, MalformedMessage, read_he
 from sluicegate.gateway import answers
 from sluicegate.gateway.answers import SENDERS_FAULT, Problem, problem_answer
 from sluicegate.gateway.carriage import Carriage
+from sluicegate.gateway.note import DECIDED, Note
 from sluicegate.throttle import EXCESS, WITHIN
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ class Exchange(Carriage):
         self._served = served
         tally = served.tally
         tally.saw_version(header.version)
+        if desk.recorder is not None:
+            self._note = Note(desk.recorder, started, served.name, header)
         blocked = desk.breaker.blocks(started)
         if blocked:
             self._reject(answers.UNREACHABLE, "it did not answer lately; it is tried again soon", blocked)
@@ -134,6 +137,8 @@ class Exchange(Carriage):
         self.weight = weight
         self._fields = served.fields.render(account.level)
         desk.totals.decision.observe(monotonic() - started)
+        if self._note is not None:
+            self._note.outcome = DECIDED[outcome]
         if outcome == WITHIN:
             tally.within += 1
         elif outcome == EXCESS:
@@ -144,6 +149,8 @@ class Exchange(Carriage):
                 self._throttle(served, header, started)
                 return
             tally.passed += 1
+            if self._note is not None:
+                self._note.outcome = "passed"
         self._parts = [message]
         desk.places.take(served.seats)
         desk.breaker.probe(started)
@@ -177,12 +184,16 @@ class Exchange(Carriage):
             served.tally.answered_503 += 1
             answer = served.answer_503
         desk.totals.refuse(answers.THROTTLED)
+        self._record(answer.status)
         self.ended = True
         self.front.answer(answer.render(seconds, self._fields + desk.date, self.front.connection_field(self)), self)
 
     def refuse(self, problem: Problem, detail: str, retry_after: int | None = None) -> None:
         """Answer with a problem, unless an answer has begun: then the connection is cut."""
         self._drop_upstream()
+        if self._note is not None:
+            got = self._note.upstream_status if self.answering else problem.status
+            self._record(None if self.ended else got)
         if self.ended:
             return
         self.ended = True

@@ -20,6 +20,7 @@ from sluicegate.gateway.reception import Reception
 from sluicegate.gateway.tls import Revoked, no_password, revoked_certificates, server_context
 from sluicegate.operations.admin import admin_app
 from sluicegate.operations.log import Log, logger
+from sluicegate.operations.record import Recorder
 from sluicegate.operations.status import Above, Rates, above
 from sluicegate.operations.tally import Tally, Totals
 from sluicegate.settings import Settings
@@ -105,6 +106,11 @@ class Gateway:
         """Whether it is stopping."""
         return self.desk.draining
 
+    @property
+    def recorder(self) -> Recorder | None:
+        """Who keeps the traffic record, if one is kept."""
+        return self.desk.recorder
+
     # --- its life
 
     async def run(self, ready: Callable[[], None] | None = None) -> None:
@@ -135,6 +141,8 @@ class Gateway:
             ready()
         await self._stop.wait()
         await self._drain()
+        if self.recorder is not None:
+            await asyncio.to_thread(self.recorder.close)
         sweeper.cancel()
         if admin is not None:
             admin.should_exit = True
@@ -156,6 +164,9 @@ class Gateway:
         self.port = int(listening.getsockname()[1])
         senders = descriptors_for_senders(gateway.limits.connections, settings.capacity.max_in_flight)
         self._door = Door(self._reception, listening, tls, senders)
+        if settings.record is not None:
+            self.desk.recorder = Recorder(settings.record)
+            self.desk.recorder.start()
 
     def _start_admin(self) -> uvicorn.Server | None:
         admin = self.settings.admin
@@ -284,6 +295,8 @@ class Gateway:
             connection.cut()
         reception.pool.cut()
         await asyncio.sleep(0.02)  # for the loop to take leave of them: it cannot be closed before
+        for orphan in reception.orphans:
+            orphan.unanswered()
 
 
 def _server_tls(settings: Settings) -> ssl.SSLContext | None:
@@ -321,6 +334,7 @@ def _refuse_the_unchangeable(old: Settings, new: Settings) -> None:
         ("gateway.listen", old.gateway.listen, new.gateway.listen),
         ("gateway.tls being there", old.gateway.tls is None, new.gateway.tls is None),
         ("admin.listen", old.admin and old.admin.listen, new.admin and new.admin.listen),
+        ("record", old.record, new.record),
     ):
         if before != after:
             raise ValueError(f"{what} cannot change while the gateway runs: restart it")

@@ -119,6 +119,7 @@ class GatewayCollector(Collector):
         yield CounterMetricFamily(
             "sluicegate_abandoned_requests", "Requests whose sender left before the answer.", value=totals.abandoned
         )
+        yield from self._record()
         if self._log is not None:
             yield CounterMetricFamily(
                 "sluicegate_log_lines_dropped", "Log lines that nobody took in time.", value=self._log.dropped
@@ -126,6 +127,19 @@ class GatewayCollector(Collector):
         info = GaugeMetricFamily("sluicegate_build_info", "1; the labels tell.", labels=["version"])
         info.add_metric([__version__], 1)
         yield info
+
+    def _record(self) -> Iterator[Metric]:
+        recorder = self._watched.recorder
+        if recorder is not None:
+            yield _gauge(
+                "sluicegate_record_stopped", "1 while no traffic record can be written.", recorder.stopped != ""
+            )
+            yield CounterMetricFamily(
+                "sluicegate_record_rows", "Rows of the traffic record on the disk.", value=recorder.written
+            )
+            yield CounterMetricFamily(
+                "sluicegate_record_rows_lost", "Rows that were not recorded.", value=recorder.lost
+            )
 
 
 def registry(watched: Watched, log: BoundedQueue | None = None) -> CollectorRegistry:

@@ -8,6 +8,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from sluicegate.operations.record import Recorder
     from sluicegate.operations.tally import Tally
     from sluicegate.operations.watch import Watched
 
@@ -112,9 +113,22 @@ def status(watched: Watched, rates: Rates) -> dict[str, object]:
         },
         "connections": totals.connections,
         "refused": dict(sorted(totals.refused.items())),
+        "record": _record(watched.recorder),
         "draining": watched.draining,
         "last_reload_error": watched.last_reload_error,
         "users": users,
+    }
+
+
+def _record(recorder: Recorder | None) -> dict[str, object] | None:
+    """What has become of the traffic record; None where none is kept."""
+    if recorder is None:
+        return None
+    return {
+        "state": "stopped" if recorder.stopped else "writing",
+        "why": recorder.stopped or None,
+        "folder": str(recorder.folder),
+        "rows": {"written": recorder.written, "waiting": recorder.waiting, "lost": recorder.lost},
     }
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sluicegate.allocation import Book
 from sluicegate.ledger import LocalLedger
+from sluicegate.operations.record import Recorder
 from sluicegate.operations.tally import Tally, Totals
 from sluicegate.settings import Settings
 
@@ -45,6 +46,10 @@ class Watched(Protocol):
     @property
     def in_flight(self) -> Mapping[str, InFlight]:
         """Each User's requests at the upstream."""
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """Who keeps the traffic record; None where none is kept."""
 
     @property
     def breaker_state(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from importlib.util import find_spec
 
 from sluicegate.settings.fields import Address
 from sluicegate.settings.model import Settings
@@ -207,6 +208,22 @@ def _admin(settings: Settings, insecure: bool) -> Iterator[Finding]:
         )
 
 
+def _record(settings: Settings, _: bool) -> Iterator[Finding]:
+    if settings.record and not _installed("pyarrow"):
+        yield Finding(
+            ("record",),
+            "the traffic record needs pyarrow, which is not installed: install 'sluicegate[evidence]', "
+            "or take this table out",
+        )
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
 _CHECKS: tuple[Check, ...] = (
     _threshold,
     _allocations,
@@ -217,6 +234,7 @@ _CHECKS: tuple[Check, ...] = (
     _identity,
     _tls,
     _admin,
+    _record,
 )
 
 

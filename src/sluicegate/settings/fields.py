@@ -255,6 +255,14 @@ def _upper_types(text: str) -> str:
     return _ESCAPE_OR_TYPE.sub(lambda found: found[0] if found[0][0] == "\\" else found[0].upper(), text)
 
 
+def folder_path(value: Any, info: ValidationInfo) -> Path:
+    """A folder; a relative one is taken from that of the configuration file."""
+    text = _text(value, "record")
+    if not text.isprintable() or not 1 <= len(text) <= 4096:
+        raise ValueError("must be the path of a folder")
+    return Path((info.context or {}).get("base", ".")) / text
+
+
 def file_path(value: Any, info: ValidationInfo) -> Path:
     """A file; a relative one is looked for beside the configuration file."""
     if isinstance(value, str) and ("-----BEGIN" in value or not value.isprintable()):

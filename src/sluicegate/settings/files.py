@@ -1,7 +1,8 @@
-"""The certificate files that a configuration names: there, readable, and fit for each other."""
+"""The files that a configuration names: certificates that are there and fit for each other, a folder that is one."""
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -21,7 +22,7 @@ MOST_OCTETS = 16 * 1024 * 1024
 
 
 def check_files(settings: Settings) -> list[Finding]:
-    """What is wrong with the files of `[gateway.tls]` and `[gateway.upstream_tls]`."""
+    """What is wrong with the files of `[gateway.tls]` and `[gateway.upstream_tls]`, and the folder of `[record]`."""
     found: list[Finding] = []
     tls, upstream = settings.gateway.tls, settings.gateway.upstream_tls
     if tls:
@@ -34,7 +35,21 @@ def check_files(settings: Settings) -> list[Finding]:
         if upstream.certificate and upstream.key:
             found += _pair(table, upstream.certificate, upstream.key)
         found += _one(_authorities, (*table, "ca"), upstream.ca)
+    if settings.record:
+        found += _folder(("record", "folder"), settings.record.folder)
     return found
+
+
+def _folder(key: Place, path: Path) -> list[Finding]:
+    """A folder that is not there is made when it is needed."""
+    try:
+        there = path.exists()
+        wrong = "is not a folder: name one, or remove it" if there and not path.is_dir() else ""
+        if there and not wrong and not os.access(path, os.W_OK | os.X_OK):
+            wrong = "must not be written to by this account: change its permissions or the account"
+    except OSError as error:
+        wrong = f"cannot be used: {error.strerror or error}"
+    return [Finding(key, f"{path} {wrong}")] if wrong else []
 
 
 def expiries(settings: Settings) -> Iterator[tuple[str, datetime]]:

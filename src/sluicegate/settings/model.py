@@ -33,6 +33,7 @@ Weight = Annotated[Number, Field(ge=0.001, le=1000)]
 Seconds = Annotated[Number, Field(ge=0.01, le=3600)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 File = Annotated[Path, PlainValidator(fields.file_path)]
+Folder = Annotated[Path, PlainValidator(fields.folder_path)]
 Address = Annotated[fields.Address, PlainValidator(fields.address)]
 Name = Annotated[str, PlainValidator(fields.name)]
 
@@ -141,6 +142,14 @@ class Admin(Table):
     listen: Address = fields.Address("127.0.0.1", 8090)
 
 
+class Record(Table):
+    """`[record]`: the traffic record. Left out, none is kept."""
+
+    folder: Folder = Field(examples=["record"])
+    flush_seconds: Annotated[Number, Field(ge=0.1, le=60)] = 2.0
+    keep_days: Annotated[int, Field(ge=1, le=3650)] = 35
+
+
 class UserId(Table):
     """One EUI-64 of a User, in upper case, and the Role under which it sends."""
 
@@ -186,4 +195,5 @@ class Settings(Table):
     responses: Responses = Responses()
     gateway: Gateway
     admin: Admin | None = None
+    record: Record | None = None
     users: Annotated[tuple[User, ...], Field(strict=False, min_length=1, max_length=MOST_USERS)] = Field(alias="user")

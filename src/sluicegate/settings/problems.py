@@ -83,7 +83,7 @@ def holds(value: Any, step: str | int) -> bool:
 
 
 def place(path: Path, document: Any) -> str:
-    """The key that a path means, as a reader would look for it; a User also by its name."""
+    """The key that a path means, as a reader would look for it; an entry of a list of tables also by its name."""
     said = ""
     for step in path:
         if not holds(document, step):
@@ -91,7 +91,7 @@ def place(path: Path, document: Any) -> str:
         if isinstance(step, int):
             said += f"[{step}]"
             document = document[step] if step < len(document) else None
-            if said == f"user[{step}]" and isinstance(document, dict) and isinstance(document.get("name"), str):
+            if isinstance(document, dict) and isinstance(document.get("name"), str):
                 said += f" {shown(document['name'], 40)}"
         else:
             key = step if 0 < len(step) <= 60 and all(c.isalnum() or c in "_-" for c in step) else shown(step)

@@ -7,9 +7,9 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from sluicegate.settings import problems
 from sluicegate.settings.crosschecks import crosscheck, still_standing
@@ -21,6 +21,8 @@ from sluicegate.settings.sentences import findings_of
 
 MOST_OCTETS = 64 * 1024 * 1024
 """The largest configuration file, in octets: 100,000 Users take about 25 MB."""
+
+Model = TypeVar("Model", bound=BaseModel)
 
 _POSITION = re.compile(r" ?\(at (?:line (\d+), column (\d+)|end of document)\)$")
 
@@ -35,6 +37,7 @@ _STAND_INS: Mapping[problems.Path, Any] = {
     ("gateway", "trusted_proxies", "*"): "192.0.2.1",
     ("gateway", "tls", "certificate"): "?",
     ("gateway", "tls", "key"): "?",
+    ("record", "folder"): "?",
     ("user",): [_A_USER],
     ("user", "*"): _A_USER,
     **{("user", "*", key): value for key, value in _A_USER.items()},
@@ -53,7 +56,7 @@ def load(path: Path | str, *, insecure: bool = False, files: bool = True) -> Set
     files unread. Raises SettingsError, which holds all that is wrong.
     """
     path = Path(path)
-    return parse(_text_of(path), source=str(path), base=path.parent, insecure=insecure, files=files)
+    return parse(text_of(path, MOST_OCTETS), source=str(path), base=path.parent, insecure=insecure, files=files)
 
 
 def parse(
@@ -65,8 +68,8 @@ def parse(
     files: bool = True,
 ) -> Settings:
     """Reads a configuration from its text; `source` names it in messages, `base` is where its files are."""
-    document = _document(text, source)
-    settings, findings = _validated(document, Path(base))
+    document = document_of(text, source)
+    settings, findings = validated(Settings, document, _STAND_INS, {"base": Path(base)})
     if settings is not None:
         wrong = [finding.path for finding in findings]
         more = crosscheck(settings, insecure=insecure)
@@ -77,16 +80,17 @@ def parse(
     raise SettingsError(source, _problems(findings, text, document))
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path, most: int) -> str:
+    """The text of a file of at most so many octets. Raises SettingsError."""
     try:
         with path.open("rb") as file:
-            octets = file.read(MOST_OCTETS + 1)
+            octets = file.read(most + 1)
     except OSError as error:
         raise SettingsError(str(path), [Problem(None, "", _unreadable(error))]) from None
     except ValueError:  # a NUL in the name
         raise SettingsError(str(path), [Problem(None, "", "this is not the name of a file")]) from None
-    if len(octets) > MOST_OCTETS:
-        raise SettingsError(str(path), [Problem(None, "", f"is larger than {MOST_OCTETS:,} octets")])
+    if len(octets) > most:
+        raise SettingsError(str(path), [Problem(None, "", f"is larger than {most:,} octets")])
     try:
         return octets.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -105,7 +109,8 @@ def _unreadable(error: OSError) -> str:
     return f"cannot be read: {error.strerror or error}"
 
 
-def _document(text: str, source: str) -> dict[str, Any]:
+def document_of(text: str, source: str) -> dict[str, Any]:
+    """What TOML says. Raises SettingsError, with the line."""
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -122,32 +127,36 @@ def _document(text: str, source: str) -> dict[str, Any]:
     raise SettingsError(source, [problem])
 
 
-def _validated(document: dict[str, Any], base: Path) -> tuple[Settings | None, list[Finding]]:
-    """The settings, and what is wrong key by key.
+def validated(
+    model: type[Model],
+    document: dict[str, Any],
+    stand_ins: Mapping[problems.Path, Any],
+    context: Mapping[str, Any] | None = None,
+) -> tuple[Model | None, list[Finding]]:
+    """The document as its model has it (such as `Settings`), and what is wrong key by key.
 
-    Where something is wrong, these are the settings without it, good for the checks between keys only; None
-    where not even they can be had.
+    Where something is wrong, this is the document without it, good for the checks between keys only; None where
+    not even that can be had. `stand_ins` are legal values to put where a required one is wrong.
     """
-    context = {"base": base}
     try:
-        return Settings.model_validate(document, context=context), []
+        return model.model_validate(document, context=context), []
     except ValidationError as error:
-        findings = findings_of(error, document)
+        findings = findings_of(error, document, model)
     try:
         mended, wrong = deepcopy(document), findings
         for _ in range(3):  # a list is found to be too long only when its entries are right
             for finding in wrong:
-                _mend(mended, finding.path)
+                _mend(mended, finding.path, stand_ins)
             try:
-                return Settings.model_validate(mended, context=context), findings
+                return model.model_validate(mended, context=context), findings
             except ValidationError as error:
-                wrong = findings_of(error, mended)
+                wrong = findings_of(error, mended, model)
     except RecursionError:
         pass
     return None, findings
 
 
-def _mend(document: Any, path: problems.Path) -> None:
+def _mend(document: Any, path: problems.Path, stand_ins: Mapping[problems.Path, Any]) -> None:
     """Puts a stand-in where a required value is wrong, and takes anything else that is wrong out."""
     parent, at = document, 0
     try:
@@ -156,7 +165,7 @@ def _mend(document: Any, path: problems.Path) -> None:
     except LookupError:
         return  # what was around it has been replaced already
     step = path[at]
-    stand_in = _STAND_INS.get(tuple("*" if isinstance(s, int) else s for s in path[: at + 1]))
+    stand_in = stand_ins.get(tuple("*" if isinstance(s, int) else s for s in path[: at + 1]))
     if stand_in is not None:
         parent[step] = deepcopy(stand_in)
     elif isinstance(parent, dict):
