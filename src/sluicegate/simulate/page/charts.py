@@ -1,4 +1,4 @@
-"""Charts over time. Python says what is to be seen; `charts.js` draws it with uPlot."""
+"""Charts over time, or over a parameter. Python says what is to be seen; `charts.js` draws it with uPlot."""
 
 import json
 from collections.abc import Sequence
@@ -7,8 +7,13 @@ from typing import Literal
 
 from sluicegate.simulate.page.markup import Html, join, tag
 
-Tone = Literal["calm", "warm", "bad", "plain"]
-"""What a colour means on every page: those protected, the one who bursts, what failed, all else."""
+Tone = Literal["calm", "warm", "bad", "plain", "violet", "olive", "rose", "sky"]
+"""What a colour means on every page: those protected, the one who bursts, what failed, all else.
+
+The last four mean nothing. They tell lines apart where there are many.
+"""
+Axis = Literal["seconds", "clock", "number"]
+"""What ``x`` is: seconds of a run, seconds since midnight (shown as hours and minutes), or any number."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,9 @@ class Series:
     fill: bool = False
     above: int | None = None
     """Index of the series on which this one stands: values are then sums, and shown as the difference."""
+    low: Sequence[float | None] | None = None
+    high: Sequence[float | None] | None = None
+    """Edges of a band around the line: an interval of confidence. Both or none."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Chart:
-    """Series over ``x`` (seconds). Charts of one ``group`` share their cursor. ``top`` fixes the scale from 0.
+    """Series over ``x``. Charts of one ``group`` share their cursor. ``top`` fixes the scale from 0.
 
     ``summary`` says in a sentence what is to be seen, for those who do not see it.
     """
@@ -60,8 +68,10 @@ class Chart:
     lines: Sequence[Line] = ()
     spans: Sequence[Span] = ()
     group: str = "page"
+    since: float = 0.0
     until: float | None = None
-    """Right end of the x axis."""
+    """Left and right end of the x axis; None is where ``x`` ends."""
+    axis: Axis = "seconds"
 
 
 def chart(what: Chart) -> Html:
@@ -72,7 +82,13 @@ def chart(what: Chart) -> Html:
     ]
     return tag(
         "figure",
-        tag("figcaption", tag("b", what.name), tag("ul", *legend, class_="legend")),
+        tag(
+            "figcaption",
+            tag("b", what.name),
+            tag("span", f" {what.unit}", class_="unit") if what.unit else None,
+            tag("span", class_="moment"),
+            tag("ul", *legend, class_="legend"),
+        ),
         tag("div", class_="plot", role="img", aria_label=f"{what.name}: {what.summary}", tabindex=0),
         tag("script", as_script_data(asdict(what)), type="application/json"),
         class_="chart",

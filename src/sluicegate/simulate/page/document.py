@@ -9,10 +9,15 @@ from sluicegate.simulate.page.markup import Html, join, tag
 _PACKAGE = "sluicegate.simulate"
 
 
-def document(title: str, *body: Html) -> str:
-    """A whole HTML file with ``body`` inside its main element."""
+def document(title: str, *body: Html, before: Html | None = None, pages: bool = False) -> str:
+    """A whole HTML file with ``body`` inside its main element, and ``before`` in front of that.
+
+    ``pages``: the body is made of pages (`pages.page`), of which one is seen at a time.
+    """
     style = _asset("assets/uplot/uPlot.min.css") + "\n" + _asset("page/style.css")
     scripts = [_asset("assets/uplot/uPlot.iife.min.js"), _asset("page/charts.js")]
+    if pages:
+        scripts.append(_asset("page/pages.js"))
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {' '.join(map(_hash, scripts))}; "
         "base-uri 'none'; form-action 'none'"
@@ -26,7 +31,7 @@ def document(title: str, *body: Html) -> str:
         tag("title", title),
         tag("style", Html(style)),
     )
-    page = tag("body", tag("main", *body), *(tag("script", Html(script)) for script in scripts))
+    page = tag("body", before, tag("main", *body), *(tag("script", Html(script)) for script in scripts))
     licence = Html(f"<!-- uPlot, inside this page:\n{_asset('assets/uplot/LICENSE')}-->\n")
     return join(Html("<!doctype html>\n"), licence, tag("html", head, page, lang="en-GB"), "\n")
 

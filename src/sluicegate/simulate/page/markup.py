@@ -2,7 +2,7 @@
 
 from html import escape
 
-_VOID = frozenset({"br", "hr", "meta", "rect"})
+_VOID = frozenset({"br", "hr", "input", "meta", "rect"})
 
 
 class Html(str):
