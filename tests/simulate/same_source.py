@@ -4,6 +4,7 @@ Run by test_compiled.py in two processes: the plain source, and the same source 
 """
 
 import hashlib
+import pickle
 import random
 import struct
 import sys
@@ -60,4 +61,5 @@ def runs() -> str:
 if __name__ == "__main__":
     print("compiled" if module.__file__.endswith(".so") else "plain")
     print(decisions(int(sys.argv[1])))
+    assert pickle.loads(pickle.dumps(Limits(3.0, 2.0, sharing="first-come"))) == Limits(3.0, 2.0, sharing="first-come")
     print(runs())

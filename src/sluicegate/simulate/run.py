@@ -117,7 +117,8 @@ def run(
     server = _server(world, policy)
     draws = np.random.default_rng([seed, 2]).exponential(size=DRAWS).tolist()
     networks = [_network(csp, draws) for csp in world.csps]
-    work = np.random.default_rng([seed, 3]).exponential(size=1 << 20).tolist()
+    exponential = world.dsp.service == "exponential"
+    work = np.random.default_rng([seed, 3]).exponential(size=1 << 20).tolist() if exponential else []
     retry = world.dsp.retry
     engine = Engine(
         tracks,
@@ -127,7 +128,7 @@ def run(
         Strategy(retry.first, retry.factor, retry.ceiling, retry.attempts, retry.work),
         horizon,
         seed,
-        work if world.dsp.service == "exponential" else [],
+        work,
     )
     with _without_collector():
         _go_through(engine, source, horizon, take, progress)

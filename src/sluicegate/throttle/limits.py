@@ -30,6 +30,11 @@ class Limits:
     heaviest: float = 1.0
     sharing: Sharing = "fair"
 
+    def __reduce__(self) -> tuple[type["Limits"], tuple[float | str, ...]]:
+        """To another process as it was made: a compiled dataclass cannot be pickled by its fields."""
+        figures = (self.maximum, self.threshold, self.burst_seconds, self.calm_seconds, self.heaviest, self.sharing)
+        return Limits, figures
+
     def __post_init__(self) -> None:
         for name in ("maximum", "threshold", "burst_seconds", "calm_seconds", "heaviest"):
             value = getattr(self, name)
