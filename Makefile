@@ -59,6 +59,10 @@ compiled: $(READY)  ## .venv-compiled: the decision and the engine compiled (myp
 bench-simulate: compiled  ## a day of Great Britain, 86 million SRs: seconds, memory, linearity (about 8 minutes)
 	@.venv-compiled/bin/python -m bench.simulate $(BENCH)
 
+.PHONY: truth
+truth: $(READY)  ## the same requests live and simulated: three scenarios of a minute each (TRUTH="--seconds 20" for a try)
+	@$(BIN)/python -m bench.truth $(TRUTH)
+
 .PHONY: soak
 soak: $(READY)  ## ten minutes of mixed traffic: does memory stay flat?
 	@MODULE=bench.soak bash bench/run.sh $(SOAK)

@@ -8,8 +8,11 @@ import click
 from sluicegate import __version__
 from sluicegate.cli.check import check
 from sluicegate.cli.demo import demo
+from sluicegate.cli.incident import incident
 from sluicegate.cli.init import init
+from sluicegate.cli.replay import replay
 from sluicegate.cli.serve import serve
+from sluicegate.cli.simulate import simulate
 from sluicegate.cli.stand_in import stand_in
 
 
@@ -27,8 +30,9 @@ def main() -> None:
       sluicegate init                              a commented configuration file, sluicegate.toml
       sluicegate check --config sluicegate.toml    what is wrong with it, or what it can let through
       sluicegate serve --config sluicegate.toml    the gateway
+      sluicegate simulate cold-snap                a day under each policy: who is better off, and who pays
     """
 
 
-for command in (demo, init, check, serve, stand_in):
+for command in (demo, init, check, serve, simulate, replay, incident, stand_in):
     main.add_command(command)

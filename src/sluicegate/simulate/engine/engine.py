@@ -29,6 +29,7 @@ HONOUR: Final = 4
 
 HAIR: Final = 1e-6
 SOONEST: Final = 0.01  # seconds: even who comes back at once needs that long
+LATE: Final = 0.005  # seconds, the mean: timers and the wire; were they exact, who came second would at each attempt
 
 COMES_BACK: Final = 0  # an event: a User's SR is sent again
 PLACE: Final = 1  # a place in time that a User's queue has earned
@@ -139,6 +140,7 @@ class Engine:
     def finish(self) -> None:
         """Go on to the horizon; what has not ended then is pending."""
         self._work_off(self._horizon)
+        self._release(self._horizon)
         self._gate.finish(self._horizon)
         for _, track, tag, born, case in self._held:
             self._end(case or self._new(track, tag, born), PENDING, self._horizon)
@@ -206,6 +208,8 @@ class Engine:
         server = self._server
         if server.advance(now):
             self._lose()
+        elif self._held:
+            self._release(server.certain_until(now))
         self._gate.look(now, max(self._delay, server.free_at - now))
         self._delay = 0.0
         self.arrived.append(self._in_second)
@@ -266,7 +270,7 @@ class Engine:
             pause = advice
         elif habit >= EXPONENTIAL:
             pause = self._random.random() * min(party.ceiling, party.first * 2.0 ** min(case.attempts - 1, 60))
-        at = now + (pause if pause > SOONEST else SOONEST)
+        at = now + (pause if pause > SOONEST else SOONEST) + self._random.expovariate(1.0 / LATE)
         if party.queued:
             self._join(case)
             self._schedule(at, PLACE, None, party)
