@@ -10,10 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sluicegate.simulate.engine.engine import Engine, Log, Strategy
+from sluicegate.simulate.engine.engine import Engine
 from sluicegate.simulate.engine.gate import Adapted, Gate, Imposed, Mechanism, cut
 from sluicegate.simulate.engine.network import Network
 from sluicegate.simulate.engine.server import Server
+from sluicegate.simulate.engine.terms import Log, Strategy
 from sluicegate.simulate.engine.tracks import Party, Quota, Track
 from sluicegate.simulate.policy import Policy
 from sluicegate.simulate.source import Chunk, Source
@@ -115,8 +116,7 @@ def run(
     throttle, gate = _gate(world, policy)
     tracks = _tracks(world, policy, throttle)
     server = _server(world, policy)
-    draws = np.random.default_rng([seed, 2]).exponential(size=DRAWS).tolist()
-    networks = [_network(csp, draws) for csp in world.csps]
+    networks = [_network(csp, _draws(seed, number)) for number, csp in enumerate(world.csps)]
     exponential = world.dsp.service == "exponential"
     work = np.random.default_rng([seed, 3]).exponential(size=1 << 20).tolist() if exponential else []
     retry = world.dsp.retry
@@ -250,6 +250,12 @@ def _server(world: World, policy: Policy) -> Server:
     for at, part in dsp.changes:
         server.change(at, part)
     return server
+
+
+def _draws(seed: int, number: int) -> list[float]:
+    """For each CSP its own: one list for all would make them slow together."""
+    draws: list[float] = np.random.default_rng([seed, 2, number]).exponential(size=DRAWS).tolist()
+    return draws
 
 
 def _network(csp: Csp, draws: list[float]) -> Network:
