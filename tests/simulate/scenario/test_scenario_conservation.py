@@ -1,4 +1,4 @@
-"""In every scenario that is shipped, each SR ends in exactly one state. Two policies each, in turn, so that all have theirs.
+"""In every scenario that is shipped, each SR ends in exactly one state. Two policies each, in turn: all have theirs.
 
 Any policy over any world is held to it in tests/simulate/engine.
 """
