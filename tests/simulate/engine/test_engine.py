@@ -194,3 +194,14 @@ def test_half_the_capacity_is_lost_when_the_scenario_says_so():
     ended = np.sort(result.joined("delivered", "ended"))
     assert np.count_nonzero((ended > 21) & (ended < 40)) == pytest.approx(19 * 12, abs=1)
     assert np.count_nonzero((ended > 40.1) & (ended < 50)) == pytest.approx(9.9 * 24, abs=1)
+
+
+def test_what_the_dsp_would_finish_after_the_run_is_pending_and_not_returned():
+    of = world(
+        csps=(Csp("North", 30.0, outages=((0.0, 1e6),)),),
+        dsp=Dsp(1.0, 100.0, retry=DspRetry(1.0, 2.0, 30.0, 1)),
+        drain=0.0,
+    )
+    result = simulate(of, "none", Listed([59.0, 59.1, 59.2], [0, 0, 0], 60.0))
+    assert result.ends() == {"delivered": 0, "returned": 1, "given_up": 0, "quarantined": 0, "pending": 2}
+    assert (result.joined("others", "ended") <= 60.0).all()

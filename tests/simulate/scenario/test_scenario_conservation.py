@@ -17,7 +17,7 @@ POLICIES = ["none", "allocation-first-come", "allocation+own-priority", "imposed
 NAMES = [name for name, _ in scenario.shipped()]
 
 
-@pytest.mark.parametrize(("number", "name"), enumerate(NAMES), ids=NAMES)
+@pytest.mark.parametrize(("number", "name"), list(enumerate(NAMES)), ids=NAMES)
 def test_every_sr_of_every_scenario_ends_in_exactly_one_state(number, name):
     chosen = scenario.load(name, scale=0.0001)
     for policy in (POLICIES[number % 5], POLICIES[(number + 2) % 5]):

@@ -305,6 +305,9 @@ class Engine:
     # At the CSP
 
     def _to_csp(self, track: Track, tag: int, born: float, now: float, case: Case | None) -> None:
+        if now > self._horizon:
+            self._end(case or self._new(track, tag, born), PENDING, self._horizon)
+            return
         if track.quota is not None and not (case and case.received) and track.quota.exceeded(track.weight, now):
             self._end(case or self._new(track, tag, born), QUARANTINED, now)
             return
