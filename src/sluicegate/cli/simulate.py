@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import tomllib
 from pathlib import Path
@@ -67,7 +68,7 @@ def simulate(scenario: str | None, *, listing: bool, **options: Any) -> None:
     report.html (a self-contained page: open it in a browser). Ctrl-C writes what has been finished, and says so.
 
     \b
-    Exit code: 0 done, 1 it could not be done, 2 wrong usage, 130 stopped with Ctrl-C.
+    Exit code: 0 done, 1 it could not be done, 2 wrong usage, 130 stopped with Ctrl-C or SIGTERM.
     """
     with packages_needed():
         import sluicegate.simulate.study  # noqa: F401, PLC0415 - what is missing is said before anything else
@@ -76,11 +77,14 @@ def simulate(scenario: str | None, *, listing: bool, **options: Any) -> None:
         return
     if scenario is None:
         raise click.UsageError("name a scenario; `sluicegate simulate --list` shows those that there are")
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # else what it has started would go on
     try:
         code = _simulate(scenario, **options)
     except KeyboardInterrupt:
         click.echo("Stopped before anything was finished. Nothing was written.", err=True)
         code = STOPPED
+    finally:
+        signal.signal(signal.SIGTERM, before)
     sys.exit(code)
 
 
