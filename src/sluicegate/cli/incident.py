@@ -85,7 +85,7 @@ def _incident(
 
 
 def _finish(out: Path, told: Mapping[str, Any], *, quiet: bool) -> int:
-    from sluicegate.simulate.replay.files import as_json, put  # noqa: PLC0415
+    from sluicegate.simulate.evidence.files import as_json, put  # noqa: PLC0415
     from sluicegate.simulate.replay.incident import incident_page  # noqa: PLC0415
 
     files = {out: incident_page(told).encode("utf-8"), out.with_suffix(".json"): as_json(told)}

@@ -104,9 +104,10 @@ def _replay(
     **asked: Any,
 ) -> int:
     """The exit code."""
+    from sluicegate.simulate.evidence.files import FolderError, check_folder  # noqa: PLC0415
     from sluicegate.simulate.record import RecordError  # noqa: PLC0415
     from sluicegate.simulate.replay import READING, own_policy, replay  # noqa: PLC0415
-    from sluicegate.simulate.replay.files import ReplayFolderError, check_folder  # noqa: PLC0415
+    from sluicegate.simulate.replay.files import NAMES  # noqa: PLC0415
 
     key = read_key(key_file, anonymous=anonymous)
     times = [moment_of(text, zone, option) for text, option in ((since, "--since"), (until, "--until"))]
@@ -114,7 +115,7 @@ def _replay(
     question = _question(name, config, policies, **asked)
     folder = out or Path("out") / "replay"
     try:
-        check_folder(folder)
+        check_folder(folder, NAMES)
         record = _open(name, *times)
         names = [policy.name for policy in question.policies or [own_policy(settings)]]
         with Bars([READING, *names], quiet=quiet) as bars:
@@ -123,7 +124,7 @@ def _replay(
         print_problems(record)
         click.echo("The record has problems, and with --strict nothing is written.", err=True)
         return UNFIT
-    except ReplayFolderError as error:
+    except FolderError as error:
         raise click.UsageError(str(error)) from None
     except RecordError as error:
         raise click.ClickException(str(error)) from None
@@ -186,7 +187,8 @@ def _check(record: Record, *, strict: bool) -> None:
 
 
 def _finish(folder: Path, done: Replay, key: bytes | None, *, quiet: bool) -> int:
-    from sluicegate.simulate.replay.files import COMPARISON, put, replay_files  # noqa: PLC0415
+    from sluicegate.simulate.evidence.files import put  # noqa: PLC0415
+    from sluicegate.simulate.replay.files import COMPARISON, replay_files  # noqa: PLC0415
 
     try:
         files = {folder / name: content for name, content in replay_files(done, key).items()}

@@ -173,10 +173,10 @@ def _setting(text: str) -> tuple[str, object]:
 
 
 def _check(folder: Path) -> None:
-    from sluicegate.simulate.study import FolderError, check_folder  # noqa: PLC0415
+    from sluicegate.simulate.study import NAMES, FolderError, check_folder  # noqa: PLC0415
 
     try:
-        check_folder(folder)
+        check_folder(folder, NAMES)
     except FolderError as error:
         raise click.UsageError(str(error)) from None
 

@@ -1,6 +1,5 @@
 """Small worlds and what came out of them, for the tests of the engine."""
 
-import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 from sluicegate.simulate.policy import parse
 from sluicegate.simulate.run import STATES, Output, Report, run
 from sluicegate.simulate.source import Chunk
+from sluicegate.simulate.traffic import listed
 from sluicegate.simulate.world import NO_CSP, Csp, Dsp, Flow, Kind, Retry, User, World
 from sluicegate.throttle import Limits
 
@@ -45,11 +45,7 @@ class Listed:
     expected: float = field(init=False, default=0.0)
 
     def chunks(self):
-        times, flows = np.asarray(self.times, np.float64), np.asarray(self.flows, np.int32)
-        edges = np.arange(0.0, self.seconds + 10.0, 10.0)
-        for start, end in itertools.pairwise(edges):
-            inside = (times >= start) & (times < end)
-            yield Chunk(float(start), float(end), times[inside], flows[inside])
+        return listed(self.times, self.flows, 10.0, seconds=self.seconds).chunks()
 
 
 def poisson(of: World, rates: list[float], seed: int = 1) -> Listed:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from recorded_traffic import START, Sender, Written, configured, row, traffic
 
-from sluicegate.simulate.replay.files import as_json
+from sluicegate.simulate.evidence.files import as_json
 from sluicegate.simulate.replay.incident import PeriodError, incident, incident_page, look_into
 
 SENDERS = (

@@ -6,9 +6,9 @@ import os
 import pyarrow.parquet as pq
 import pytest
 
+from sluicegate.simulate.evidence.files import as_json
 from sluicegate.simulate.measures import COUNTS
-from sluicegate.simulate.study import FolderError, check_folder, write
-from sluicegate.simulate.study.files import as_json
+from sluicegate.simulate.study import NAMES, FolderError, check_folder, write
 
 
 def test_the_files_are_written_and_written_again_over_themselves(done, tiny, tmp_path):
@@ -26,7 +26,7 @@ def test_a_folder_that_holds_other_things_is_left_alone(done, tiny, tmp_path):
         write(tmp_path, done, tiny.world)
     assert os.listdir(tmp_path) == ["mine.txt"]
     with pytest.raises(FolderError, match="is a file"):
-        check_folder(tmp_path / "mine.txt")
+        check_folder(tmp_path / "mine.txt", NAMES)
 
 
 def test_what_was_left_by_a_crash_in_mid_file_is_no_obstacle(done, tiny, tmp_path):

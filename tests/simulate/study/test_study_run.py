@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
+from sluicegate.simulate.evidence.files import as_json
 from sluicegate.simulate.measures import COUNTS
 from sluicegate.simulate.policy import parse
 from sluicegate.simulate.study import SEARCHES, study
-from sluicegate.simulate.study.files import as_json
 
 MODULE = sys.modules[study.__module__]
 ENDS = ("delivered", "returned", "given_up", "quarantined", "pending")
