@@ -3,8 +3,8 @@
 import hypothesis.strategies as st
 from hypothesis import given
 
-from sluicegate.gateway.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PROBE, Breaker
 from sluicegate.gateway.offences import BANISHED, FORGIVEN, FREE, MOST, REMEMBERED, SLOWEST, Offences
+from sluicegate.http.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PROBE, Breaker
 
 
 def tries(breaker: Breaker, now: float) -> float:

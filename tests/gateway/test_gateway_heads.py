@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from sluicegate.gateway.answers import WINDOWS, RateLimitFields
-from sluicegate.gateway.heads import (
+from sluicegate.http.heads import (
     HOP_BY_HOP,
     LONGEST_KNOWN,
     MOST_KNOWN,

@@ -365,7 +365,7 @@ def test_a_sender_that_leaves_while_a_connection_is_made_gets_its_charge_back(ga
 
 
 def test_the_breaker_opens_lets_one_probe_through_and_closes_again(gateway, upstream, monkeypatch) -> None:
-    from sluicegate.gateway import breaker
+    from sluicegate.http import breaker
 
     monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.2)
     upstream.stop()
@@ -382,7 +382,7 @@ def test_the_breaker_opens_lets_one_probe_through_and_closes_again(gateway, upst
 
 
 def test_the_log_says_when_the_upstream_was_lost_and_when_it_was_reached_again(gateway, upstream, monkeypatch) -> None:
-    from sluicegate.gateway import breaker
+    from sluicegate.http import breaker
 
     monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.2)
     upstream.stop()

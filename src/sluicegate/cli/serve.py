@@ -28,7 +28,7 @@ def serve(config: Path, insecure: bool) -> None:
     import uvloop  # noqa: PLC0415 - so that `sluicegate --help` answers at once
 
     from sluicegate.gateway import Gateway  # noqa: PLC0415
-    from sluicegate.operations.log import Log  # noqa: PLC0415
+    from sluicegate.log import Log  # noqa: PLC0415
 
     settings = read_settings(config, insecure=insecure)
     log = Log()

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from sluicegate.gateway import answers
 from sluicegate.gateway.answers import Problem
-from sluicegate.gateway.heads import AnswerHead, KnownAnswer, KnownRequest, RequestHead
+from sluicegate.http.heads import AnswerHead, KnownAnswer, KnownRequest, RequestHead
 
 if TYPE_CHECKING:
     from sluicegate.gateway.desk import Desk, Served
     from sluicegate.gateway.front import FrontConnection
     from sluicegate.gateway.note import Note
-    from sluicegate.gateway.upstream import UpstreamConnection
+    from sluicegate.http.upstream import UpstreamConnection
 
 MOST_HELD = 262_144  # octets of a body that wait for a connection before the sender is held back
 

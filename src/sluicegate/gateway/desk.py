@@ -8,11 +8,11 @@ from email.utils import formatdate
 from time import monotonic
 
 from sluicegate.allocation import Book, Holder
+from sluicegate.allocation.places import Places, Seats
 from sluicegate.gateway.answers import TOO_MANY, UNAVAILABLE, RateLimitFields, ThrottledAnswer
-from sluicegate.gateway.breaker import Breaker
 from sluicegate.gateway.identity import Identities
 from sluicegate.gateway.offences import Offences
-from sluicegate.gateway.places import Places, Seats
+from sluicegate.http.breaker import Breaker
 from sluicegate.ledger import LocalLedger
 from sluicegate.operations.record import Recorder
 from sluicegate.operations.tally import Tally, Totals

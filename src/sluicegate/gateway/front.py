@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, cast
 from sluicegate.gateway import answers
 from sluicegate.gateway.answers import Problem
 from sluicegate.gateway.exchange import Exchange
-from sluicegate.gateway.heads import KnownRequest, RequestHead
 from sluicegate.gateway.reception import one_less
 from sluicegate.gateway.turns import FOREVER, LINGER, Turns
 from sluicegate.gateway.wire import Wire
+from sluicegate.http.heads import KnownRequest, RequestHead
 
 if TYPE_CHECKING:
     from sluicegate.gateway.carriage import Carriage

@@ -16,7 +16,7 @@ from sluicegate.gateway.answers import NO_CONNECTION, problem_answer
 from sluicegate.gateway.front import FrontConnection
 from sluicegate.gateway.identity import counted_as
 from sluicegate.gateway.reception import one_less
-from sluicegate.operations.log import logger
+from sluicegate.log import logger
 
 if TYPE_CHECKING:
     from sluicegate.gateway.reception import Reception

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sluicegate.gateway.heads import KnownHeads, KnownRequest
+from sluicegate.http.heads import KnownHeads, KnownRequest
 
 if TYPE_CHECKING:
     from sluicegate.gateway.carriage import Carriage
     from sluicegate.gateway.desk import Desk
     from sluicegate.gateway.front import FrontConnection
-    from sluicegate.gateway.pool import Pool
+    from sluicegate.http.pool import Pool
 
 
 class Reception:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from sluicegate.allocation.places import Seats
 from sluicegate.gateway.desk import Desk
 from sluicegate.gateway.listener import Door, descriptors_for_senders, listen
-from sluicegate.gateway.places import Seats
-from sluicegate.gateway.pool import Pool
 from sluicegate.gateway.reception import Reception
 from sluicegate.gateway.tls import Revoked, no_password, revoked_certificates, server_context
+from sluicegate.http.pool import Pool
+from sluicegate.log import Log, logger
 from sluicegate.operations.admin import admin_app
-from sluicegate.operations.log import Log, logger
 from sluicegate.operations.record import Recorder
 from sluicegate.operations.status import Above, Rates, above
 from sluicegate.operations.tally import Tally, Totals

@@ -21,7 +21,7 @@ from sluicegate.operations.status import Rates, status
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from sluicegate.operations.log import BoundedQueue
+    from sluicegate.log import BoundedQueue
     from sluicegate.operations.watch import Watched
 
 

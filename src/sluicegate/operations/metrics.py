@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from sluicegate import __version__
 
 if TYPE_CHECKING:
-    from sluicegate.operations.log import BoundedQueue
+    from sluicegate.log import BoundedQueue
     from sluicegate.operations.tally import Histogram
     from sluicegate.operations.watch import Watched
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sluicegate.operations.log import logger
+from sluicegate.log import logger
 from sluicegate.operations.record.folder import FILE_MODE, Folder, whole_name, write_all
 from sluicegate.operations.record.rows import HOUR, hours_of
 from sluicegate.simulate.record.columns import SCHEMA

@@ -12,7 +12,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, TypeVar
 
 from sluicegate.duis import Header
-from sluicegate.operations.log import logger
+from sluicegate.log import logger
 from sluicegate.operations.record.folder import CannotRecord, why
 
 if TYPE_CHECKING:

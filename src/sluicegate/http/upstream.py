@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
-from sluicegate.gateway.heads import MOST_FIELDS, AnswerHead, Fields, KnownAnswer, NotAnAnswer, read_answer_head
+from sluicegate.http.heads import MOST_FIELDS, AnswerHead, Fields, KnownAnswer, NotAnAnswer, read_answer_head
 
 if TYPE_CHECKING:
-    from sluicegate.gateway.pool import Pool
+    from sluicegate.http.pool import Pool
 
 LARGEST_HEAD = 65_536  # octets of an answer's head
 

@@ -9,8 +9,8 @@ import threading
 import pytest
 import structlog
 
-from sluicegate.operations import log as logs
-from sluicegate.operations.log import Log, logger
+from sluicegate import log as logs
+from sluicegate.log import Log, logger
 
 
 @pytest.fixture(autouse=True)

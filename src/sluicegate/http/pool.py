@@ -8,10 +8,10 @@ import ssl
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from sluicegate.gateway.breaker import Breaker
-from sluicegate.gateway.heads import KnownAnswer, KnownHeads
-from sluicegate.gateway.upstream import Asker, UpstreamConnection
-from sluicegate.operations.log import logger
+from sluicegate.http.breaker import Breaker
+from sluicegate.http.heads import KnownAnswer, KnownHeads
+from sluicegate.http.upstream import Asker, UpstreamConnection
+from sluicegate.log import logger
 from sluicegate.settings import Timeouts
 from sluicegate.settings import Upstream as Address
 

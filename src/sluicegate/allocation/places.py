@@ -1,4 +1,4 @@
-"""Places at the upstream: how many requests may wait there at once, and who may have the last ones."""
+"""Places where requests wait (at the upstream, in a backlog): how many at once, and who may have the last ones."""
 
 from __future__ import annotations
 

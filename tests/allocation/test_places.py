@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sluicegate.gateway.places import KEPT, Places, Seats
+from sluicegate.allocation.places import KEPT, Places, Seats
 
 ALLOCATIONS = st.dictionaries(
     st.sampled_from("abcde"), st.one_of(st.just(0.0), st.floats(0.001, 1000)), min_size=1, max_size=5
