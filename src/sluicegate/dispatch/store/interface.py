@@ -1,0 +1,134 @@
+"""What a store must do, whatever database it is. One conformance suite runs over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from sluicegate.dispatch.parcel import Incoming, Parcel, Queue, Receipt, Settlement, State, Want
+
+
+class StoreError(Exception):
+    """The store could not do it: nothing of the transaction is there, or (a lost connection) it is not known."""
+
+
+class StoreFull(StoreError):  # noqa: N818 - named after what has happened
+    """No space is left."""
+
+
+class StoreLost(StoreError):  # noqa: N818
+    """The connection is gone: whether the last transaction is there is not known. The next one connects again."""
+
+
+class NotDurable(StoreError):  # noqa: N818
+    """The database does not keep what it has said it would: it is not used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What settlements led to."""
+
+    applied: frozenset[int]
+    """The parcels that were still this dispatcher's."""
+    freed: Mapping[Queue, int]
+    """How many parcels of which queues are READY now, because what they waited for has come to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Open parcels of one queue."""
+
+    queue: Queue
+    states: Mapping[State, int]
+    octets: int
+
+
+class Transaction(Protocol):
+    """One transaction. All methods raise StoreError; then nothing of it is there."""
+
+    def accept(self, incoming: Sequence[Incoming]) -> list[Receipt]:
+        """Store parcels, in this order. One of the same batch may repeat or follow another.
+
+        A parcel is BLOCKED while an open parcel of its lane, or the one with the key `preceding`, is there that was
+        accepted before it; else it is CLAIMED if `hold`, or READY. What blocks it and belongs to the same User and
+        destination takes the smaller rank of the two (and so on up the chain): see `hurried`.
+        """
+
+    def hurried(self) -> Mapping[int, int]:
+        """Claimed parcels of this dispatcher that took a smaller rank in this transaction: number to rank."""
+
+    def settle(self, settlements: Sequence[Settlement]) -> Settled:
+        """Settle parcels that this dispatcher has claimed."""
+
+    def claim(self, wants: Sequence[Want], at: float) -> list[Parcel]:
+        """Claim READY parcels, with their bodies where these are small (LARGE)."""
+
+    def claim_due(self, destinations: Iterable[str], at: float, most: int) -> list[Parcel]:
+        """Claim DELAYED parcels whose time has come, the one that is due first first."""
+
+    def claim_overdue(self, at: float, most: int) -> list[Parcel]:
+        """Claim parcels past their deadline that nobody holds, whatever they wait for."""
+
+    def body(self, seq: int) -> bytes | None:
+        """A parcel's body; None once it was deleted."""
+
+    def standing(self) -> list[Standing]:
+        """Open parcels by queue."""
+
+    def oldest(self, destination: str) -> float | None:
+        """When the oldest open parcel for a destination was accepted."""
+
+    def finish(self, keys: Sequence[bytes], at: float, code: str) -> list[State | None]:
+        """The destination told the outcome of these SRs: what is open of them, and not CLAIMED, is DELIVERED, and what
+        waited for it is freed. Returns the state that each was in before; None for one that is not known."""
+
+    def requeue(self, destination: str, seqs: Sequence[int] | None) -> int:
+        """An operator's hand: PARKED and DELAYED parcels (all, or some) are READY, with no attempts. How many."""
+
+    def claim_all(self, destination: str, states: Sequence[State], most: int) -> list[Parcel]:
+        """Claim parcels in these states (not CLAIMED ones): to return them to their senders."""
+
+    def parked(self, destination: str, most: int) -> list[tuple[Parcel, str]]:
+        """What is parked, without bodies, and why."""
+
+    def find(self, key: bytes) -> list[tuple[Parcel, State, str]]:
+        """All about one key: the parcels that begin with it, their states and codes."""
+
+    def set_flag(self, name: str, value: str | None) -> None:
+        """Remember something for the operator across restarts, such as `paused:csp:north`."""
+
+    def flags(self) -> Mapping[str, str]:
+        """What is remembered."""
+
+    def purge(self, bodies_before: float, rows_before: float, most: int) -> int:
+        """Delete bodies of parcels that ended before `bodies_before`, and all of those that ended before
+        `rows_before`. Returns how many, at most `most` of each; call again until 0."""
+
+
+class Store(Protocol):
+    """A database with parcels. Used from one thread at a time."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Begin; commit at the end, roll back on an exception. What was committed is on the disk."""
+
+    def take_over(self, at: float) -> int:
+        """Claims of dispatchers that are no more (their lease has ended; with SQLite: all of an earlier process)
+        are READY again, and `repeated`. Returns how many."""
+
+    def release_all_but(self, held: frozenset[int]) -> int:
+        """Own claims that are not among `held` are READY again, and `repeated`: after a commit that was in doubt."""
+
+    def renew(self, seconds: float) -> bool:
+        """Renew this dispatcher's lease. False: it had ended; whatever it held may be another's now."""
+
+    def dispatchers(self) -> int:
+        """How many dispatchers hold a lease: they share rates and room."""
+
+    def close(self) -> None:
+        """Give back own claims, end the lease, and disconnect."""
+
+
+LARGE = 65_536
+"""Octets: bodies above are read only when they are sent."""
