@@ -49,6 +49,8 @@ class Sending:
     certificates: Sequence[Path] = ()
     ca: Path | None = None
     source: str | None = None
+    first: int = 0
+    """The number of the first request, for frames with marks (bench/load/marks.c)."""
 
     def arguments(self) -> list[str]:
         """The load generator's command line."""
@@ -57,6 +59,8 @@ class Sending:
         words += ["--seconds", f"{self.seconds:g}", "--warmup", f"{self.warmup:g}"]
         if self.rate:
             words += ["--rate", f"{self.rate:.3f}"]
+        if self.first:
+            words += ["--first", str(self.first)]
         if self.source:
             words += ["--source", self.source]
         if self.ca:

@@ -5,7 +5,8 @@
  * from when it was due. What is due and was never answered counts with the time that it waited.
  *
  * Frames file: per request group, expected status and length (u32, little-endian), then the octets of a whole HTTP
- * request. Connection k sends those of group k mod groups, with that group's certificate.
+ * request. Connection k sends those of group k mod groups, with that group's certificate. Each request has a number, from
+ * --first on; where its frame has marks, it is written there (marks.c), so that no two requests are the same.
  *
  * Standard output: "start" and "end" at the edges of the measured window, then one line of JSON. */
 #include "load.h"
@@ -34,6 +35,8 @@ typedef struct connection {
     unsigned group;
     SSL *ssl;
     const frame *request;
+    const char *octets; /* of the request: the frame's own, or with its number in `room` */
+    char *room;
     size_t sent, got;
     uint64_t due;
     struct connection *next_idle;
@@ -45,6 +48,7 @@ static connection *connections, *idle_first[GROUPS], *idle_last[GROUPS];
 static histogram latencies;
 static uint64_t statuses[STATUSES], unexpected, completed, broken, timed_out, unanswered, reconnects;
 static uint64_t start, window_from, window_to; /* the measured window */
+static uint64_t begun;                         /* requests of all kinds */
 static uint64_t issued;                        /* open loop: the number of the next request */
 static int epoll_fd;
 
@@ -127,7 +131,7 @@ static void redial(connection *c) {
 /* Octets moved; 0 if it would block; -1 if the connection is gone. */
 static ssize_t move(connection *c, int out) {
     char *in = c->answer + c->got;
-    const char *from = out ? c->request->octets + c->sent : NULL;
+    const char *from = out ? c->octets + c->sent : NULL;
     size_t n = out ? c->request->length - c->sent : ANSWER_OCTETS - c->got;
     ssize_t moved;
     if (!c->ssl) {
@@ -165,6 +169,8 @@ static void lost(connection *c, uint64_t *why) {
 static void begin(connection *c, uint64_t due) {
     group *g = &groups[c->group];
     c->request = &g->frames[g->at];
+    if (c->request->numbers + c->request->devices && !c->room && !(c->room = malloc(longest_frame))) fail("no memory");
+    c->octets = marks_write(c->request, option.first + begun++, c->room);
     g->at = g->at + 1 == g->count ? 0 : g->at + 1;
     c->busy = 1;
     c->sent = c->got = 0;

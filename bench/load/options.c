@@ -12,6 +12,7 @@
 struct options option = {.connections = 32, .warmup = 1, .seconds = 4, .timeout = 5, .grace = 2};
 group groups[GROUPS];
 unsigned group_count;
+uint32_t longest_frame;
 
 void fail(const char *format, ...) {
     va_list arguments;
@@ -40,6 +41,8 @@ void frames_read(void) {
         memcpy(&f, all + at, 12);
         f.octets = all + at + 12;
         if (f.group >= GROUPS || f.length == 0 || f.length > size - at - 12) fail("the frames file is damaged");
+        marks_find(&f);
+        if (f.length > longest_frame) longest_frame = f.length;
         group *g = &groups[f.group];
         if ((g->count & (g->count + 1)) == 0) g->frames = realloc(g->frames, 2 * (g->count + 1) * sizeof f);
         g->frames[g->count++] = f;
@@ -74,6 +77,7 @@ void options_read(int count, char **words) {
         else if (!strcmp(name, "--rate")) option.rate = atof(value);
         else if (!strcmp(name, "--timeout")) option.timeout = atof(value);
         else if (!strcmp(name, "--grace")) option.grace = atof(value);
+        else if (!strcmp(name, "--first")) option.first = strtoull(value, NULL, 10);
         else if (!strcmp(name, "--ca")) option.ca = value;
         else if (!strcmp(name, "--certificate") && option.certificate_count < GROUPS)
             option.certificates[option.certificate_count++] = value;

@@ -41,7 +41,7 @@ def test_the_status_says_state_limits_rates_totals_and_users(watched) -> None:
     told = status_of(watched)
     assert (told["state"], told["maximum"], told["operating_threshold"]) == ("normal", 2, 0.1)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told["since"])
-    names = {"offered", "within", "excess", "throttled", "rejected"}
+    names = {"offered", "within", "excess", "throttled", "rejected", "csp-backlog"}
     assert set(told["rates"]) == set(told["totals"]) == names
     for user in told["users"]:
         assert {"name", "role", "allocation", "utilisation", "duis_versions"} <= set(user)

@@ -20,8 +20,10 @@ def test_rates_are_the_difference_of_two_looks() -> None:
     rates, tally = Rates(0.0), counted()
     rates.look({"a": tally}, 1.0)
     tally.within, tally.excess, tally.throttled, tally.rejected = 10, 20, 30, 40
+    tally.refused_by_csp = {"north": 40, "south": 10}
     rates.look({"a": tally}, 3.0)
-    assert rates.of("a") == {"offered": 30, "within": 5, "excess": 10, "throttled": 15, "rejected": 20}
+    told = {"offered": 30, "within": 5, "excess": 10, "throttled": 15, "rejected": 20, "csp-backlog": 25}
+    assert rates.of("a") == told, "what was refused undecided was not offered to the rule"
     assert rates.offered("a") == (30, 25), "25 of them above its allocation"
     rates.look({"a": tally}, 4.0)
     assert set(rates.of("a").values()) == {0}

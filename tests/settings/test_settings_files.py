@@ -183,4 +183,4 @@ def test_a_certificate_with_time_left_causes_no_caution(folder, with_tls):
 def test_a_key_that_everybody_may_read_is_a_caution(folder, with_tls):
     (folder / "server.key").chmod(0o644)
     (found,) = cautions(parse(with_tls, base=folder))
-    assert "private key, is open to every account" in found
+    assert "the private key of gateway.tls, is open to every account" in found

@@ -12,6 +12,8 @@ from pydantic_core import PydanticUndefined
 from sluicegate.settings import Settings, cautions, parse, starter
 from sluicegate.settings.sentences import table_in
 
+MAPPINGS = ("weights", "deadlines")
+"""Tables whose keys are the reader's own."""
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 
 
@@ -34,7 +36,7 @@ def written_keys(document, table=""):
     """The same of a document."""
     for key, value in document.items():
         inside = value if isinstance(value, list) else [value]
-        tables = [entry for entry in inside if isinstance(entry, dict)] if key != "weights" else []
+        tables = [entry for entry in inside if isinstance(entry, dict)] if key not in MAPPINGS else []
         for entry in tables:
             yield from written_keys(entry, f"{table}.{key}" if table else key)
         if not tables or key == "ids":
@@ -47,7 +49,9 @@ KEYS = {(table, key): field for table, key, field in keys()}
 def test_the_model_has_the_tables_that_this_test_looks_at():
     assert {table for table, _ in KEYS} == {
         "capacity", "responses", "gateway", "gateway.tls", "gateway.upstream_tls", "gateway.timeouts",
-        "gateway.limits", "admin", "record", "user", "user.ids",
+        "gateway.limits", "gateway.backpressure", "admin", "record", "user", "user.ids", "user.class",
+        "dispatch", "dispatch.tls", "dispatch.routes", "dispatch.retention", "dispatch.codes", "dispatch.users",
+        "dispatch.users.retry", "dispatch.users.tls", "csp", "csp.retry", "csp.circuit", "csp.tls",
     }  # fmt: skip
 
 
@@ -83,17 +87,21 @@ def test_every_key_of_the_starter_file_is_explained_in_its_line_or_the_one_above
         if equals and ("# " in rest or above.startswith("# ")):
             explained.add(key)
         above = line
-    assert {key for _, key in KEYS} - explained <= {"weights", "id"}  # a table, and a key inside a list
+    assert {key for _, key in KEYS} - explained <= {*MAPPINGS, "id"}  # tables, and a key inside a list
 
 
 def test_the_starter_file_has_the_defaults_of_the_model():
-    document = tomllib.loads(starter())
-    chosen = {("gateway", "identity"), ("responses", "too_many_requests_from_duis"), ("capacity", "weights")}
+    document = tomllib.loads(switched_on())
+    chosen = {
+        ("gateway", "identity"), ("responses", "too_many_requests_from_duis"), ("capacity", "weights"),
+        ("user", "certificates"), ("user.class", "srvs"), ("user.class", "reserve"), ("csp", "prefixes"),
+    }  # fmt: skip
     for (table, key), field in KEYS.items():
         value = document
         for step in table.split("."):
             value = value.get(step, {}) if isinstance(value, dict) else {}
-        if key in value and (table, key) not in chosen and field.default is not PydanticUndefined:
+            value = value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else value
+        if key in value and (table, key) not in chosen and field.default not in (PydanticUndefined, None):
             assert plain(field.default) == plain(value[key]), key
 
 
@@ -144,7 +152,8 @@ def shown(default):
     if isinstance(default, (int, float)):
         return f"{default:g}" if abs(default) < 1e5 else str(int(default))
     if isinstance(default, dict):
-        return "{}"
+        inside = ", ".join(f'"{key}" = {shown(value)}' for key, value in default.items())
+        return f"{{ {inside} }}" if inside else "{}"
     if isinstance(default, tuple):
         return "[]"
     return f'"{default}"'

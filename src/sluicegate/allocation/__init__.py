@@ -2,5 +2,6 @@
 
 from sluicegate.allocation.book import Book, Holder
 from sluicegate.allocation.effective import Effective, effective
+from sluicegate.allocation.profile import NO_PROFILE, PriorityClass, Profile
 
-__all__ = ["Book", "Effective", "Holder", "effective"]
+__all__ = ["NO_PROFILE", "Book", "Effective", "Holder", "PriorityClass", "Profile", "effective"]

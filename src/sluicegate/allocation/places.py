@@ -21,6 +21,11 @@ class Places:
         self.taken = 0
         self._kept_free = 0
 
+    @property
+    def spare(self) -> int:
+        """Places that are neither taken nor kept for somebody; below 0 where more are taken than there are."""
+        return self.most - self.taken - self._kept_free
+
     def share_out(self, most: int, seats: dict[str, Seats], allocations: dict[str, float]) -> None:
         """Take another number of places and other allocations; requests in flight keep theirs.
 

@@ -8,6 +8,7 @@ import click
 from sluicegate import __version__
 from sluicegate.cli.check import check
 from sluicegate.cli.demo import demo
+from sluicegate.cli.dispatch import dispatch
 from sluicegate.cli.incident import incident
 from sluicegate.cli.init import init
 from sluicegate.cli.replay import replay
@@ -30,9 +31,10 @@ def main() -> None:
       sluicegate init                              a commented configuration file, sluicegate.toml
       sluicegate check --config sluicegate.toml    what is wrong with it, or what it can let through
       sluicegate serve --config sluicegate.toml    the gateway
+      sluicegate dispatch --config sluicegate.toml behind it: to the CSPs, durably, with retries
       sluicegate simulate cold-snap                a day under each policy: who is better off, and who pays
     """
 
 
-for command in (demo, init, check, serve, simulate, replay, incident, stand_in):
+for command in (demo, init, check, serve, dispatch, simulate, replay, incident, stand_in):
     main.add_command(command)

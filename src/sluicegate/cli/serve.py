@@ -29,6 +29,7 @@ def serve(config: Path, insecure: bool) -> None:
 
     from sluicegate.gateway import Gateway  # noqa: PLC0415
     from sluicegate.log import Log  # noqa: PLC0415
+    from sluicegate.routing import RoutesError  # noqa: PLC0415
 
     settings = read_settings(config, insecure=insecure)
     log = Log()
@@ -46,7 +47,7 @@ def serve(config: Path, insecure: bool) -> None:
 
     try:
         uvloop.run(run())
-    except OSError as error:
+    except (OSError, RoutesError) as error:
         raise click.ClickException(str(error)) from None
     finally:
         log.close()

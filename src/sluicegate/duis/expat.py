@@ -4,11 +4,12 @@ It is the meaning of a message. The quick way (`quick`) may only ever repeat wha
 """
 
 from decimal import Decimal
+from typing import Generic, TypeVar
 from xml.parsers import expat
 
 from .header import MAX_HEADER_OCTETS, Header, MalformedMessage
 from .prolog import Prolog, doctype_position, end_of_prolog
-from .walk import NO_DOCTYPE, SEPARATOR, Enough, HeaderWalk
+from .walk import NO_DOCTYPE, REQUEST, SEPARATOR, Enough, HeaderWalk, Shape
 
 FREE_WORK_OCTETS = 16 * MAX_HEADER_OCTETS
 """What may be gone over again for one message that comes in tiny pieces, before pieces are saved up."""
@@ -26,8 +27,11 @@ _CUT_SHORT = frozenset(  # what expat says of a message that ends too soon, and 
 _DEFERS = hasattr(expat.XMLParserType, "SetReparseDeferralEnabled")
 
 
-class HeaderReader:
-    """Reads the `Header` of one message that arrives in pieces, in time linear in its length.
+T = TypeVar("T")
+
+
+class MessageReader(Generic[T]):
+    """Reads the `Header` of one message of a shape that arrives in pieces, in time linear in its length.
 
     Each message needs its own reader.
     """
@@ -45,8 +49,8 @@ class HeaderReader:
         "walk",
     )
 
-    def __init__(self) -> None:
-        self._header: Header | None = None
+    def __init__(self, shape: Shape[T]) -> None:
+        self._header: T | None = None
         self._failure: MalformedMessage | None = None
         self._held = bytearray()  # has come, but is not yet fed to the parser
         self._seen = self._fed = self._attempted = self._work = 0
@@ -55,17 +59,17 @@ class HeaderReader:
         if _DEFERS:  # expat 2.6 and later: `feed` bounds the work itself, and says at once what it knows
             parser.SetReparseDeferralEnabled(False)
         self._parser: expat.XMLParserType | None = parser
-        self.walk = HeaderWalk(parser)
+        self.walk = HeaderWalk(parser, shape)
 
-    def feed(self, octets: bytes | bytearray | memoryview, complete: bool = False) -> Header | None:
+    def feed(self, octets: bytes | bytearray | memoryview, complete: bool = False) -> T | None:
         """Takes the next octets of the message; the `Header` once it is complete, or None while it is not.
 
         `complete` says that these are the last. Octets after the `Header`, and those beyond
         MAX_HEADER_OCTETS, are not looked at. For a message in tiny pieces, once FREE_WORK_OCTETS have been
         gone over, pieces are saved up until they add an eighth: the `Header` is then seen that much later.
 
-        Raises MalformedMessage, and goes on raising it, once the octets cannot be the start of a Service
-        Request (also: the last have come, or MAX_HEADER_OCTETS, and there is no `Header`).
+        Raises MalformedMessage, and goes on raising it, once the octets cannot be the start of such a
+        message (also: the last have come, or MAX_HEADER_OCTETS, and there is no `Header`).
         """
         if self._header is not None:
             return self._header
@@ -99,7 +103,7 @@ class HeaderReader:
             parser.StartElementHandler = parser.EndElementHandler = parser.CharacterDataHandler = None
             parser.XmlDeclHandler = parser.StartDoctypeDeclHandler = None
 
-    def _read(self, parser: expat.XMLParserType, last: bool) -> Header | None:
+    def _read(self, parser: expat.XMLParserType, last: bool) -> T | None:
         if self._prolog == "unfinished":
             self._prolog = end_of_prolog(self._held)
             if self._prolog == "doctype":
@@ -122,7 +126,7 @@ class HeaderReader:
             parser.Parse(b"", True)
         except expat.ExpatError as error:
             if error.code not in _CUT_SHORT:
-                return _not_well_formed(error)
+                return not_well_formed(error)
         return self.walk.malformed("the message ends before its Header is complete")
 
     def _parse(self, parser: expat.XMLParserType, held: bytearray) -> bool:
@@ -138,7 +142,7 @@ class HeaderReader:
         except Enough:  # even if expat has found something wrong since: it is none of our business
             return True
         except expat.ExpatError as error:
-            raise _not_well_formed(error) from None
+            raise not_well_formed(error) from None
         except MalformedMessage:
             raise
         except (ValueError, LookupError):  # pyexpat's own, about a codec
@@ -146,17 +150,30 @@ class HeaderReader:
         return False
 
 
-def _not_well_formed(error: expat.ExpatError) -> MalformedMessage:
+class HeaderReader(MessageReader[Header]):
+    """Reads the `Header` of one Service Request that arrives in pieces, in time linear in its length.
+
+    Each message needs its own reader.
+    """
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(REQUEST)
+
+
+def not_well_formed(error: expat.ExpatError) -> MalformedMessage:
+    """What expat found wrong, and where."""
     reason = f"not well-formed XML: {expat.ErrorString(error.code)}"
     return MalformedMessage(reason, error.lineno, error.offset + 1)
 
 
-def version_at_header(opening: bytes, at: int) -> Decimal | None:
+def version_at_header(opening: bytes, at: int, shape: Shape[T]) -> Decimal | None:
     """The version, if `opening` takes the parser to the start tag of `Header` that begins at octet `at`.
 
     None if it does not, or if anything comes after that tag.
     """
-    reader = HeaderReader()
+    reader = MessageReader(shape)
     try:
         reader.feed(opening)
     except MalformedMessage:

@@ -15,6 +15,8 @@ Anything that is not so, wrong or merely unusual, is left to the real parser.
 
 import re
 from decimal import Decimal
+from threading import Lock
+from typing import TypeVar
 
 from .expat import version_at_header
 from .header import (
@@ -25,6 +27,9 @@ from .header import (
     SERVICE_REFERENCE_VARIANT,
     Header,
 )
+from .walk import REQUEST, Shape
+
+T = TypeVar("T")
 
 MAX_OPENING_OCTETS = 2048
 """A longer opening, or a longer `Header`, is not the usual layout."""
@@ -32,27 +37,29 @@ MAX_ELEMENT_OCTETS = 768
 MAX_OPENINGS = 256
 """How many openings are remembered; the oldest goes first."""
 
-_MARK = b"Header>"
+MARK = b"Header>"
 
 
-def _element(name: str, text: str) -> str:
+def element(name: str, text: str) -> str:
+    """The pattern of an element of `Header` and the white space after it; group 1 of the whole is the prefix."""
     return rf"<\1{name}>({text})</\1{name}>[ \t\r\n]*+"
 
 
 _ID = rf"({EUI64}):({EUI64}):({COUNTER})"
 _HEADER = re.compile(
     r"<((?:[A-Za-z_][A-Za-z0-9_.-]*+:)?+)Header>[ \t\r\n]*+"
-    + _element("RequestID", _ID)
-    + f"(?:{_element('FirstInSequence', 'true|false')})?+"
-    + f"(?:{_element('PrecedingServiceRequestID', f'{EUI64}:{EUI64}:(?:{COUNTER})')})?+"
-    + _element("CommandVariant", "[1-8]")
-    + _element("ServiceReference", SERVICE_REFERENCE)
-    + _element("ServiceReferenceVariant", SERVICE_REFERENCE_VARIANT)
+    + element("RequestID", _ID)
+    + f"(?:{element('FirstInSequence', 'true|false')})?+"
+    + f"(?:{element('PrecedingServiceRequestID', f'{EUI64}:{EUI64}:(?:{COUNTER})')})?+"
+    + element("CommandVariant", "[1-8]")
+    + element("ServiceReference", SERVICE_REFERENCE)
+    + element("ServiceReferenceVariant", SERVICE_REFERENCE_VARIANT)
     + r"</\1Header>"
 )
 _FIRST = {None: None, "true": True, "false": False}
 
 _openings: dict[bytes, Decimal] = {}
+_learning = Lock()  # a message may be read in any thread
 _match = _HEADER.match
 _new = tuple.__new__
 
@@ -64,7 +71,7 @@ def read(body: bytes | bytearray | memoryview) -> Header | None:
     """
     if type(body) is not bytes:
         body = bytes(body[: MAX_OPENING_OCTETS + MAX_ELEMENT_OCTETS])
-    mark = body.find(_MARK, 0, MAX_OPENING_OCTETS)
+    mark = body.find(MARK, 0, MAX_OPENING_OCTETS)
     if mark < 0:
         return None
     start = body.rfind(b"<", 0, mark)
@@ -74,10 +81,10 @@ def read(body: bytes | bytearray | memoryview) -> Header | None:
     form = _match(body[start : start + MAX_ELEMENT_OCTETS].decode("latin-1"))
     if form is None:
         return None
-    opening = body[: mark + len(_MARK)]
+    opening = body[: mark + len(MARK)]
     version = _openings.get(opening)
     if version is None:
-        version = _attest(opening, start)
+        version = attest(opening, start, REQUEST, _openings)
         if version is None:
             return None
     _, request_id, originator, target, counter, first, preceding, variant, reference, srv = form.groups()
@@ -102,12 +109,17 @@ def read(body: bytes | bytearray | memoryview) -> Header | None:
     )
 
 
-def _attest(opening: bytes, start: int) -> Decimal | None:
-    version = version_at_header(opening, start)
+def attest(opening: bytes, start: int, shape: Shape[T], openings: dict[bytes, Decimal]) -> Decimal | None:
+    """The version that the real parser reads of an opening whose `Header` begins at `start`; remembered in `openings`.
+
+    None where the opening does not end exactly with the start tag of `Header`.
+    """
+    version = version_at_header(opening, start, shape)
     if version is not None:
-        while len(_openings) >= MAX_OPENINGS:
-            del _openings[next(iter(_openings))]
-        _openings[opening] = version
+        with _learning:
+            while len(openings) >= MAX_OPENINGS:
+                del openings[next(iter(openings))]
+            openings[opening] = version
     return version
 
 

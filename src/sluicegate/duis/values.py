@@ -19,6 +19,11 @@ _REQUEST_ID = re.compile(rf"({EUI64}):({EUI64}):({COUNTER})")
 _COMMAND_VARIANT = re.compile(r"\+?0*([1-8])")
 _SERVICE_REFERENCE = re.compile(SERVICE_REFERENCE)
 _SERVICE_REFERENCE_VARIANT = re.compile(SERVICE_REFERENCE_VARIANT)
+RESPONSE_CODE = "[EIW][0-9]{1,6}"
+_TIME = r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
+DATE_TIME = rf"-?(?:[1-9][0-9]{{3,}}|0[0-9]{{3}})-[0-9]{{2}}-[0-9]{{2}}{_TIME}"
+_RESPONSE_CODE = re.compile(RESPONSE_CODE)
+_DATE_TIME = re.compile(DATE_TIME)
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -72,6 +77,21 @@ def service_reference_variant(text: str) -> str:
     if _SERVICE_REFERENCE_VARIANT.fullmatch(text) is None:
         raise ValueError(f"{_shown(text)} is not a Service Reference Variant, such as 1.1.1")
     return text
+
+
+def response_code(text: str) -> str:
+    """One of a list of xs:string in the schema, which grows with each version: its form. White space counts."""
+    if _RESPONSE_CODE.fullmatch(text) is None:
+        raise ValueError(f"{_shown(text)} is not a ResponseCode, such as I99 or E20")
+    return text
+
+
+def date_time(text: str) -> str:
+    """An xs:dateTime, as sent: its form (XML Schema part 2, 3.2.7)."""
+    stated = text.strip(XML_WHITE_SPACE)
+    if _DATE_TIME.fullmatch(stated) is None:
+        raise ValueError(f"{_shown(stated)} is not a date and time, such as 2025-11-03T14:30:05.123Z")
+    return stated
 
 
 def build(version: Decimal, found: Sequence[Any]) -> Header:

@@ -22,6 +22,9 @@ class Problem(NamedTuple):
 THROTTLED: Final = "throttled"
 TOO_MANY = Problem(THROTTLED, 429, "Throttled: above the User's allocation")
 UNAVAILABLE = Problem(THROTTLED, 503, "Throttled: above the User's allocation")
+BACKLOG: Final = "csp-backlog"
+BACKLOG_429 = Problem(BACKLOG, 429, "The network for this device is behind")
+BACKLOG_503 = Problem(BACKLOG, 503, "The network for this device is behind")
 MALFORMED = Problem("malformed", 400, "Not a Service Request")
 BAD_HTTP = Problem("bad-http", 400, "Not an HTTP request that this gateway takes")
 NO_CERTIFICATE = Problem("no-certificate", 403, "No known certificate")
@@ -83,19 +86,18 @@ def problem_answer(
 MOST_DIGITS = 3  # of a Retry-After: the longest line is 300 s
 
 
-class ThrottledAnswer:
-    """The answer to a throttled request of one User, prepared: only the numbers differ from one to the next."""
+class ComeAgain:
+    """A problem whose sender may come again, prepared: only the numbers differ from one answer to the next."""
 
     __slots__ = ("_after", "_before", "_heads", "status")
 
-    def __init__(self, problem: Problem, name: str, allocation: float) -> None:
+    def __init__(self, problem: Problem, detail: str) -> None:
         body = json.dumps(
             {
                 "type": TYPE_PREFIX + problem.name,
                 "title": problem.title,
                 "status": problem.status,
-                "detail": f"Traffic management is active, and {name} is above its allocation of {allocation:g} SR/s. "
-                "Send the request again after the given number of seconds.",
+                "detail": detail,
                 "retry_after": "@",
             }
         )
@@ -116,6 +118,19 @@ class ThrottledAnswer:
         digits = b"%d" % seconds
         return b"".join(
             (self._heads[len(digits)], digits, b"\r\n", fields, connection, self._before, digits, self._after)
+        )
+
+
+class ThrottledAnswer(ComeAgain):
+    """The answer to a throttled request of one User. The allocation is in SR/s."""
+
+    __slots__ = ()
+
+    def __init__(self, problem: Problem, name: str, allocation: float) -> None:
+        super().__init__(
+            problem,
+            f"Traffic management is active, and {name} is above its allocation of {allocation:g} SR/s. "
+            "Send the request again after the given number of seconds.",
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from email.utils import formatdate
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from sluicegate.allocation import Book, Holder
 from sluicegate.allocation.places import Places, Seats
@@ -18,6 +19,9 @@ from sluicegate.operations.record import Recorder
 from sluicegate.operations.tally import Tally, Totals
 from sluicegate.settings import Settings
 from sluicegate.throttle import Account
+
+if TYPE_CHECKING:
+    from sluicegate.gateway.backpressure import Refusals
 
 
 class Served:
@@ -56,6 +60,7 @@ class Desk:
         settings, book: in force.
         users: the Users served, by name, in the book's order.
         recorder: who keeps the traffic record; None where none is kept.
+        refusals: what is refused because a CSP is full; None while none is.
         generation: counts the reloads; who remembers a sender compares it.
     """
 
@@ -65,6 +70,7 @@ class Desk:
         self.breaker = Breaker()
         self.places = Places(settings.capacity.max_in_flight)
         self.recorder: Recorder | None = None
+        self.refusals: Refusals | None = None
         self.buffered = 0
         self.draining = False
         self.date = b""

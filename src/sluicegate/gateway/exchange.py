@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from sluicegate.duis import MAX_HEADER_OCTETS, Header, MalformedMessage, read_header
 from sluicegate.gateway import answers
-from sluicegate.gateway.answers import SENDERS_FAULT, Problem, problem_answer
+from sluicegate.gateway.answers import SENDERS_FAULT, ComeAgain, Problem, problem_answer
 from sluicegate.gateway.carriage import Carriage
 from sluicegate.gateway.note import DECIDED, Note
 from sluicegate.throttle import EXCESS, WITHIN
 
 if TYPE_CHECKING:
+    from sluicegate.gateway.backpressure import Behind
     from sluicegate.gateway.desk import Desk, Served
     from sluicegate.gateway.front import FrontConnection
     from sluicegate.gateway.identity import Sender
@@ -127,6 +128,11 @@ class Exchange(Carriage):
         if blocked:
             self._reject(answers.UNREACHABLE, "it did not answer lately; it is tried again soon", blocked)
             return
+        if desk.refusals is not None:
+            refused = desk.refusals.of(served.name, header)
+            if refused is not None:
+                self._fall_behind(served, header, *refused, started)
+                return
         if not desk.places.room_for(served.seats):
             self._reject(answers.NO_PLACE, "its answers take long; send the request again", 1.0)
             return
@@ -174,16 +180,31 @@ class Exchange(Carriage):
         self.refuse(problem, detail, retry_after=max(1, round(seconds)))
 
     def _throttle(self, served: Served, header: Header, now: float) -> None:
-        desk = self.desk
-        seconds = desk.ledger.retry_after(served.account, self.weight, now)
-        at_least = desk.from_version
-        if served.always_429 or (at_least is not None and header.version >= at_least):
+        seconds = self.desk.ledger.retry_after(served.account, self.weight, now)
+        if self._takes_429(served, header):
             served.tally.answered_429 += 1
-            answer = served.answer_429
+            self._come_again(answers.THROTTLED, served.answer_429, seconds)
         else:
             served.tally.answered_503 += 1
-            answer = served.answer_503
-        desk.totals.refuse(answers.THROTTLED)
+            self._come_again(answers.THROTTLED, served.answer_503, seconds)
+
+    def _fall_behind(self, served: Served, header: Header, behind: Behind, seconds: int, now: float) -> None:
+        """The device's CSP is full for this User. Nothing is charged, in observe mode neither: it is no throttling."""
+        served.tally.refuse_for(behind.csp)
+        self._fields = served.fields.render(served.account.level_at(now))
+        if self._note is not None:
+            self._note.outcome = answers.BACKLOG
+        answer = behind.answer_429 if self._takes_429(served, header) else behind.answer_503
+        self._come_again(answers.BACKLOG, answer, seconds)
+
+    def _takes_429(self, served: Served, header: Header) -> bool:
+        """Whether a 429 is understood: by the version of the message itself, or because the User said so."""
+        at_least = self.desk.from_version
+        return served.always_429 or (at_least is not None and header.version >= at_least)
+
+    def _come_again(self, problem: str, answer: ComeAgain, seconds: int) -> None:
+        desk = self.desk
+        desk.totals.refuse(problem)
         self._record(answer.status)
         self.ended = True
         self.front.answer(answer.render(seconds, self._fields + desk.date, self.front.connection_field(self)), self)

@@ -21,7 +21,6 @@ from sluicegate.log import logger
 if TYPE_CHECKING:
     from sluicegate.gateway.reception import Reception
 
-BACKLOG = 1024
 AT_ONCE = 64  # connections accepted in one go, before those inside have their turn again
 MOST_KNOCKING = 1000  # connections that wait to be let into a handshake
 MOST_FROM_ONE = MOST_KNOCKING // 4  # of them from one address
@@ -298,21 +297,3 @@ def descriptors_for_senders(connections: int, upstream: int) -> float:
         logger().warning("too few descriptors", limit=int(soft), needed=needed, do="raise the limit of open files")
         return (soft - min(OTHERS, soft / 4)) * connections / (connections + upstream)
     return soft - upstream - OTHERS
-
-
-def listen(key: str, host: str, port: int) -> socket.socket:
-    """A listening socket. Raises OSError, whose text names the key of the configuration and the address."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _name, address = next((f for f in found if f[0] == family), found[0])
-        listening = socket.socket(family, kind, protocol)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setblocking(False)
-        listening.bind(address)
-        listening.listen(BACKLOG)
-    except OSError as error:
-        why = error.strerror or str(error)
-        advice = ". Stop what uses it, or choose another port" if error.errno == errno.EADDRINUSE else ""
-        raise OSError(f"{key}: cannot listen on {host}:{port}: {why}{advice}") from None
-    return listening

@@ -17,7 +17,7 @@ class Note:
     """One request of a known User.
 
     Attributes:
-        outcome: `rejected` until it is decided.
+        outcome: `rejected` until it is decided; `csp-backlog` where it is refused for its CSP, undecided.
         upstream_status: of the upstream's answer, once its head has come.
         latency: seconds from forwarding to that.
     """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import ssl
 from collections.abc import Callable, Coroutine, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -13,11 +12,14 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from sluicegate.allocation.places import Seats
+from sluicegate.gateway.backpressure import MOST_OCTETS, BackPressure, Refusals
 from sluicegate.gateway.desk import Desk
-from sluicegate.gateway.listener import Door, descriptors_for_senders, listen
+from sluicegate.gateway.listener import Door, descriptors_for_senders
+from sluicegate.gateway.prepared import Prepared, prepare
 from sluicegate.gateway.reception import Reception
-from sluicegate.gateway.tls import Revoked, no_password, revoked_certificates, server_context
+from sluicegate.http.listening import listen
 from sluicegate.http.pool import Pool
+from sluicegate.http.post import Caller
 from sluicegate.log import Log, logger
 from sluicegate.operations.admin import admin_app
 from sluicegate.operations.record import Recorder
@@ -47,6 +49,8 @@ class Gateway:
         self._log = log
         self.desk = Desk(settings)
         self.rates = Rates(monotonic())
+        self.backpressure: BackPressure | None = None
+        self._asking: asyncio.Task[None] | None = None
         self.last_reload_error: str | None = None
         self._active = self._reloading = self._reload_wanted = False
         self._were_above = Above()
@@ -118,12 +122,15 @@ class Gateway:
 
         Raises:
             OSError: an address cannot be listened on, or a TLS file cannot be used.
+            RoutesError: the table of devices cannot be used.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):  # before anybody can connect: who can, must not be lost
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
-        self._start(loop)
+        prepared = await asyncio.to_thread(prepare, self.settings)
+        self._start(loop, prepared)
+        self._listen_to_dispatcher(prepared)
         admin = self._start_admin()
         sweeper = self._spawn(self._sweep())
         settings = self.settings
@@ -144,6 +151,7 @@ class Gateway:
         if self.recorder is not None:
             await asyncio.to_thread(self.recorder.close)
         sweeper.cancel()
+        self._stop_listening_to_dispatcher()
         if admin is not None:
             admin.should_exit = True
             await asyncio.wait(self._background, timeout=2.0)
@@ -153,20 +161,43 @@ class Gateway:
         """Begin to drain, as SIGTERM does."""
         self._stop.set()
 
-    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _start(self, loop: asyncio.AbstractEventLoop, prepared: Prepared) -> None:
         settings = self.settings
         gateway = settings.gateway
-        pool = Pool(loop, gateway.upstream, gateway.timeouts, self.desk.breaker, _upstream_tls(settings))
-        tls = _server_tls(settings)
+        pool = Pool(loop, gateway.upstream, gateway.timeouts, self.desk.breaker, prepared.upstream_tls)
         address = settings.gateway.listen
         self._reception = Reception(loop, self.desk, pool)
         listening = listen("gateway.listen", address.host, address.port)
         self.port = int(listening.getsockname()[1])
         senders = descriptors_for_senders(gateway.limits.connections, settings.capacity.max_in_flight)
-        self._door = Door(self._reception, listening, tls, senders)
+        self._door = Door(self._reception, listening, prepared.tls, senders)
         if settings.record is not None:
             self.desk.recorder = Recorder(settings.record)
             self.desk.recorder.start()
+
+    def _listen_to_dispatcher(self, prepared: Prepared) -> None:
+        """Ask the dispatcher which CSPs are full, as the settings in force say."""
+        wanted, asked = self.settings.gateway.backpressure, self.backpressure
+        if asked is not None and asked.settings == wanted and prepared.backpressure_tls is None and prepared.region:
+            asked.reroute(prepared.region)
+            return
+        self._stop_listening_to_dispatcher()
+        if wanted is not None and prepared.region is not None:
+            loop, timeouts = asyncio.get_running_loop(), self.settings.gateway.timeouts
+            caller = Caller(loop, wanted.url, timeouts, prepared.backpressure_tls, most_body=MOST_OCTETS)
+            self.backpressure = BackPressure(wanted, caller, prepared.region, self._refuse)
+            self._asking = self._spawn(self.backpressure.run())
+
+    def _stop_listening_to_dispatcher(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+        if self.backpressure is not None:
+            self.backpressure.stop()
+            self.backpressure = None
+
+    def _refuse(self, refusals: Refusals | None) -> None:
+        self.desk.refusals = refusals
 
     def _start_admin(self) -> uvicorn.Server | None:
         admin = self.settings.admin
@@ -203,6 +234,8 @@ class Gateway:
             now = monotonic()
             try:
                 self._reception.sweep(now)
+                if self.backpressure is not None:
+                    self.backpressure.sweep(now)
                 if self._look(now, now - looked_at >= LOOK):
                     looked_at = now
             except Exception:  # every deadline hangs on this loop: it goes on whatever happens in it
@@ -254,22 +287,17 @@ class Gateway:
                 logger().info("reloaded", users=len(self.desk.users))
         self._reloading = False
 
-    def _read(self) -> tuple[Settings, ssl.SSLContext | None, ssl.SSLContext | None, Revoked]:
+    def _read(self) -> tuple[Settings, Prepared]:
         settings = self._load()
         _refuse_the_unchangeable(self.settings, settings)
-        return settings, _server_tls(settings), _upstream_tls(settings), _revoked(settings)
+        return settings, prepare(settings)
 
-    def _swap(
-        self,
-        settings: Settings,
-        tls: ssl.SSLContext | None,
-        upstream_tls: ssl.SSLContext | None,
-        revoked: Revoked,
-    ) -> None:
-        before, reception = self.settings, self._reception
+    def _swap(self, settings: Settings, prepared: Prepared) -> None:
+        before, reception, upstream_tls = self.settings, self._reception, prepared.upstream_tls
         self.desk.reload(settings)
-        self.desk.identities.revoked = revoked
-        self._door.tls = tls
+        self.desk.identities.revoked = prepared.revoked
+        self._door.tls = prepared.tls
+        self._listen_to_dispatcher(prepared)
         if upstream_tls is not None or _way(settings) != _way(before):  # the files may hold something else now
             reception.pool.close()
             self.desk.breaker.connected()  # another way, of which nothing bad is known yet
@@ -297,30 +325,6 @@ class Gateway:
         await asyncio.sleep(0.02)  # for the loop to take leave of them: it cannot be closed before
         for orphan in reception.orphans:
             orphan.unanswered()
-
-
-def _server_tls(settings: Settings) -> ssl.SSLContext | None:
-    tls = settings.gateway.tls
-    if tls is None:
-        return None
-    ca, crl = tls.client_ca, tls.client_crl
-    return server_context(str(tls.certificate), str(tls.key), str(ca) if ca else None, str(crl) if crl else None)
-
-
-def _revoked(settings: Settings) -> Revoked:
-    tls = settings.gateway.tls
-    return revoked_certificates(str(tls.client_crl)) if tls is not None and tls.client_crl else frozenset()
-
-
-def _upstream_tls(settings: Settings) -> ssl.SSLContext | None:
-    if settings.gateway.upstream.scheme != "https":
-        return None
-    tls = settings.gateway.upstream_tls
-    context = ssl.create_default_context(cafile=str(tls.ca) if tls and tls.ca else None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if tls and tls.certificate:
-        context.load_cert_chain(str(tls.certificate), str(tls.key) if tls.key else None, password=no_password)
-    return context
 
 
 def _way(settings: Settings) -> tuple[object, ...]:

@@ -8,15 +8,12 @@ from pathlib import Path
 
 from cryptography import x509
 
+from sluicegate.http.tls import no_password
+
 Revoked = frozenset[tuple[x509.Name, int]]
 """Issuer and serial number of each certificate that was revoked."""
 
 _LIST = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----\s*", re.DOTALL)
-
-
-def no_password() -> bytes:
-    """For `load_cert_chain`: without it, OpenSSL asks at the terminal for what protects a key, and waits."""
-    return b""
 
 
 def server_context(certificate: str, key: str, client_ca: str | None, client_crl: str | None) -> ssl.SSLContext:

@@ -6,13 +6,12 @@ import asyncio
 import socket
 import ssl
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sluicegate.http.breaker import Breaker
 from sluicegate.http.heads import KnownAnswer, KnownHeads
 from sluicegate.http.upstream import Asker, UpstreamConnection
 from sluicegate.log import logger
-from sluicegate.settings import Timeouts
 from sluicegate.settings import Upstream as Address
 
 if TYPE_CHECKING:
@@ -23,6 +22,18 @@ GOODBYE = 1.0  # seconds for the other side to agree to the end of TLS
 TOLD_EVERY = 1.0  # seconds between log lines about connections that could not be made
 
 
+class Waits(Protocol):
+    """How long is waited for connections, and how long they are kept; `settings.Timeouts` has both."""
+
+    @property
+    def upstream_connect(self) -> float:
+        """Seconds that making a connection may take."""
+
+    @property
+    def upstream_idle(self) -> float:
+        """Seconds after which an idle connection is not used any more."""
+
+
 class Pool:
     """Connections to one upstream. The one that was used last is used next, so that what is not needed grows idle.
 
@@ -30,7 +41,7 @@ class Pool:
         loop: the event loop.
         upstream: its address.
         timeouts: `upstream_connect` and `upstream_idle`, in seconds.
-        breaker: is told of connections that were made, and that were not.
+        breaker: is told of connections that were made, and that were not. None: nobody asks.
         tls: a context for https, or None.
     """
 
@@ -38,14 +49,14 @@ class Pool:
         self,
         loop: asyncio.AbstractEventLoop,
         upstream: Address,
-        timeouts: Timeouts,
-        breaker: Breaker,
+        timeouts: Waits,
+        breaker: Breaker | None,
         tls: ssl.SSLContext | None,
     ) -> None:
         self._loop = loop
         self.upstream = upstream
         self._timeouts = timeouts
-        self._breaker = breaker
+        self._breaker = breaker if breaker is not None else Breaker()
         self._tls = tls
         self._idle: list[UpstreamConnection] = []
         self._all: set[UpstreamConnection] = set()
@@ -85,12 +96,8 @@ class Pool:
                     ssl_shutdown_timeout=GOODBYE if self._tls else None,
                 )
         except (OSError, ssl.SSLError, TimeoutError) as error:
-            now = monotonic()
-            self._breaker.failed(now)
-            if now - self._told_at >= TOLD_EVERY:
-                self._told_at = now
-                logger().warning("no connection to the upstream", upstream=str(self.upstream), why=repr(error))
-            asker.unreachable(_why(error))
+            self._breaker.failed(monotonic())
+            asker.unreachable(self._why(error))
             return
         except asyncio.CancelledError:
             self._breaker.unanswered()
@@ -98,6 +105,14 @@ class Pool:
         self._breaker.connected()
         self._all.add(connection)
         asker.connected(connection)
+
+    def _why(self, error: Exception) -> str:
+        """Why there is no connection, as the asker is told. The log is told more, now and then."""
+        now = monotonic()
+        if now - self._told_at >= TOLD_EVERY:
+            self._told_at = now
+            logger().warning("no connection to the upstream", upstream=str(self.upstream), why=repr(error))
+        return why_for_senders(error)
 
     def give(self, connection: UpstreamConnection) -> None:
         """The connection is free for the next request."""
@@ -132,7 +147,7 @@ class Pool:
             connection.abort()
 
 
-def _why(error: Exception) -> str:
+def why_for_senders(error: Exception) -> str:
     """Why there is no connection, for the sender: nothing of the names and addresses behind the gateway."""
     if isinstance(error, ssl.SSLError):
         return "it and the gateway cannot agree on TLS"

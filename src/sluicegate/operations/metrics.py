@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -10,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from sluicegate import __version__
+from sluicegate.operations.status import OUTCOMES
 
 if TYPE_CHECKING:
     from sluicegate.log import BoundedQueue
@@ -30,6 +32,7 @@ class GatewayCollector(Collector):
         yield from self._users()
         yield from self._refusals()
         yield from self._upstream()
+        yield from self._backpressure()
         yield from self._self()
 
     def _capacity(self) -> Iterator[Metric]:
@@ -61,6 +64,9 @@ class GatewayCollector(Collector):
         answered = CounterMetricFamily(
             "sluicegate_throttled_answers", "Throttled answers by status.", labels=["user", "status"]
         )
+        refused = CounterMetricFamily(
+            "sluicegate_refused_by_csp", "Refused because the CSP of the device is full.", labels=["user", "csp"]
+        )
         versions = CounterMetricFamily(
             "sluicegate_messages", "Messages by the DUIS version they are in.", labels=["user", "duis_version"]
         )
@@ -72,14 +78,16 @@ class GatewayCollector(Collector):
             allocation.add_metric([name, holder.role], account.allocation)
             bank.add_metric([name], account.level_at(now))
             flight.add_metric([name], in_flight[name].taken)
-            for outcome, count in zip(("within", "excess", "throttled", "rejected"), tally.outcomes(), strict=True):
+            for outcome, count in zip(OUTCOMES, tally.outcomes(), strict=True):
                 decisions.add_metric([name, outcome], count)
             passed.add_metric([name], tally.passed)
             answered.add_metric([name, "429"], tally.answered_429)
             answered.add_metric([name, "503"], tally.answered_503)
+            for csp, count in list(tally.refused_by_csp.items()):
+                refused.add_metric([name, csp], count)
             for version, count in list(tally.versions.items()):
                 versions.add_metric([name, str(version)], count)
-        yield from (allocation, bank, flight, decisions, passed, answered, versions)
+        yield from (allocation, bank, flight, decisions, passed, answered, refused, versions)
 
     def _refusals(self) -> Iterator[Metric]:
         refused = CounterMetricFamily(
@@ -105,6 +113,20 @@ class GatewayCollector(Collector):
             breaker.add_metric([state], float(watched.breaker_state == state))
         yield breaker
         yield _gauge("sluicegate_upstream_connections", "Connections to the upstream.", watched.upstream_connections)
+
+    def _backpressure(self) -> Iterator[Metric]:
+        told = self._watched.backpressure
+        if told is not None:
+            full = GaugeMetricFamily("sluicegate_csp_full", "1 for a CSP that takes no more from some.", labels=["csp"])
+            for csp in sorted(told.csps):
+                full.add_metric([csp], 1)
+            yield full
+            heard_at = told.heard_at
+            yield _gauge(
+                "sluicegate_backpressure_age_seconds",
+                "Since the dispatcher last told which CSPs are full.",
+                float("inf") if heard_at is None else monotonic() - heard_at,
+            )
 
     def _self(self) -> Iterator[Metric]:
         watched, totals = self._watched, self._watched.totals

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from sluicegate.operations.tally import Tally
     from sluicegate.operations.watch import Watched
 
-OUTCOMES = ("within", "excess", "throttled", "rejected")
-Counts = tuple[int, int, int, int]
+OUTCOMES = ("within", "excess", "throttled", "rejected", "csp-backlog")
+Counts = tuple[int, int, int, int, int]
 SOONEST = 0.2  # seconds between two looks: of a shorter time no rate can be told
-NONE: Counts = (0, 0, 0, 0)
+NONE: Counts = (0, 0, 0, 0, 0)
 MOST_NAMED = 20  # Users in one line of the log
 
 
@@ -52,12 +52,12 @@ class Rates:
         seconds = self._at - self._before_at
         last, before = self._last.get(name, NONE), self._before.get(name, NONE)  # who was not there had counted nothing
         if seconds <= 0:
-            return _told((0.0, 0.0, 0.0, 0.0))
+            return _told((0.0,) * len(OUTCOMES))
         return _told(tuple((b - a) / seconds for a, b in zip(before, last, strict=True)))
 
 
 def _told(counts: tuple[float, ...]) -> dict[str, float]:
-    """By name, with `offered`: every request that was decided. What was rejected was refused undecided."""
+    """By name, with `offered`: every request that was decided. The last two were refused undecided."""
     told = {"offered": round(sum(counts[:3]), 3)}
     told.update((name, round(count, 3)) for name, count in zip(OUTCOMES, counts, strict=True))
     return told
@@ -89,6 +89,7 @@ def status(watched: Watched, rates: Rates) -> dict[str, object]:
                 "duis_versions": {str(version): count for version, count in sorted(tally.versions.items())},
                 "answered": {"429": tally.answered_429, "503": tally.answered_503},
                 "passed": tally.passed,
+                "refused_by_csp": dict(sorted(tally.refused_by_csp.items())),
                 "rates": of_user,
                 "totals": {key: int(value) for key, value in _told(tally.outcomes()).items()},
             }
@@ -113,10 +114,26 @@ def status(watched: Watched, rates: Rates) -> dict[str, object]:
         },
         "connections": totals.connections,
         "refused": dict(sorted(totals.refused.items())),
+        "backpressure": _backpressure(watched, now),
         "record": _record(watched.recorder),
         "draining": watched.draining,
         "last_reload_error": watched.last_reload_error,
         "users": users,
+    }
+
+
+def _backpressure(watched: Watched, now: float) -> dict[str, object] | None:
+    """What the dispatcher told, and how long ago; None where it is not asked."""
+    pressure = watched.backpressure
+    if pressure is None:
+        return None
+    heard_at = pressure.heard_at
+    return {
+        "heard_seconds_ago": None if heard_at is None else round(now - heard_at, 3),
+        "csps": {
+            name: {"users": len(behind.users), "others": behind.others is not None}
+            for name, behind in sorted(pressure.csps.items())
+        },
     }
 
 

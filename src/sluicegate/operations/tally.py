@@ -15,16 +15,28 @@ class Tally:
         within, excess, throttled: decided requests by outcome.
         passed: throttled requests that went through all the same, because nothing is enforced.
         rejected: refused for another reason than throttling, after the User was known.
+        refused_by_csp: refused undecided because the CSP of that name is full.
         answered_429, answered_503: throttled answers by status.
         versions: requests by the DUIS version of the message.
     """
 
-    __slots__ = ("answered_429", "answered_503", "excess", "passed", "rejected", "throttled", "versions", "within")
+    __slots__ = (
+        "answered_429",
+        "answered_503",
+        "excess",
+        "passed",
+        "refused_by_csp",
+        "rejected",
+        "throttled",
+        "versions",
+        "within",
+    )
 
     def __init__(self) -> None:
         self.within = self.excess = self.throttled = self.passed = self.rejected = 0
         self.answered_429 = self.answered_503 = 0
         self.versions: dict[Decimal, int] = {}
+        self.refused_by_csp: dict[str, int] = {}
 
     def saw_version(self, version: Decimal) -> None:
         """Count one message of this DUIS version; beyond MOST_VERSIONS a new one is not told apart."""
@@ -34,9 +46,14 @@ class Tally:
         elif len(versions) < MOST_VERSIONS:
             versions[version] = 1
 
-    def outcomes(self) -> tuple[int, int, int, int]:
-        """within, excess, throttled, rejected."""
-        return self.within, self.excess, self.throttled, self.rejected
+    def refuse_for(self, csp: str) -> None:
+        """Count one request that is refused because its CSP is full. There are as many CSPs as routes lead to."""
+        self.refused_by_csp[csp] = self.refused_by_csp.get(csp, 0) + 1
+
+    def outcomes(self) -> tuple[int, int, int, int, int]:
+        """within, excess, throttled, rejected, refused because a CSP is full."""
+        refused = sum(tuple(self.refused_by_csp.values()))  # a thread asks, while the event loop counts
+        return self.within, self.excess, self.throttled, self.rejected, refused
 
 
 class Histogram:

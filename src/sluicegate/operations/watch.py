@@ -20,6 +20,30 @@ class InFlight(Protocol):
         """How many there are."""
 
 
+class Full(Protocol):
+    """A CSP that takes no more from some Users."""
+
+    @property
+    def users(self) -> Mapping[str, float]:
+        """From which, by name, and for how many seconds."""
+
+    @property
+    def others(self) -> float | None:
+        """Seconds for all other Users; None: it takes theirs."""
+
+
+class Told(Protocol):
+    """What the dispatcher tells of the CSPs."""
+
+    @property
+    def heard_at(self) -> float | None:
+        """When it last did, in seconds of the monotonic clock; None: not yet."""
+
+    @property
+    def csps(self) -> Mapping[str, Full]:
+        """The CSPs that take no more from somebody, by name."""
+
+
 class Watched(Protocol):
     """A gateway, as the operator's side sees it. Everything here is read, nothing written."""
 
@@ -50,6 +74,10 @@ class Watched(Protocol):
     @property
     def recorder(self) -> Recorder | None:
         """Who keeps the traffic record; None where none is kept."""
+
+    @property
+    def backpressure(self) -> Told | None:
+        """What the dispatcher tells of the CSPs; None where it is not asked."""
 
     @property
     def breaker_state(self) -> str:

@@ -6,6 +6,21 @@ its line. `cautions` tells what is legal and may still surprise. `starter` gives
 
 from sluicegate.settings.cautions import cautions
 from sluicegate.settings.crosschecks import sum_of_allocations
+from sluicegate.settings.databases import Database
+from sluicegate.settings.dispatching import (
+    Backpressure,
+    Circuit,
+    Codes,
+    Csp,
+    DeliveryTls,
+    Dispatch,
+    DispatchTls,
+    Retention,
+    Retry,
+    RouteSources,
+    UserClass,
+    UserDelivery,
+)
 from sluicegate.settings.fields import Address, Network, Upstream, subject_form
 from sluicegate.settings.files import check_files
 from sluicegate.settings.model import (
@@ -24,6 +39,7 @@ from sluicegate.settings.model import (
     User,
     UserId,
 )
+from sluicegate.settings.patterns import patterns_of
 from sluicegate.settings.problems import Problem, SettingsError
 from sluicegate.settings.reading import load, parse
 from sluicegate.settings.starter import starter
@@ -32,14 +48,25 @@ __all__ = [
     "ROLES",
     "Address",
     "Admin",
+    "Backpressure",
     "Capacity",
+    "Circuit",
+    "Codes",
+    "Csp",
+    "Database",
+    "DeliveryTls",
+    "Dispatch",
+    "DispatchTls",
     "Gateway",
     "Limits",
     "Network",
     "Problem",
     "Record",
     "Responses",
+    "Retention",
+    "Retry",
     "Role",
+    "RouteSources",
     "Settings",
     "SettingsError",
     "Timeouts",
@@ -47,11 +74,14 @@ __all__ = [
     "Upstream",
     "UpstreamTls",
     "User",
+    "UserClass",
+    "UserDelivery",
     "UserId",
     "cautions",
     "check_files",
     "load",
     "parse",
+    "patterns_of",
     "starter",
     "subject_form",
     "sum_of_allocations",

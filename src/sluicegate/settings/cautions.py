@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from sluicegate.settings.crosschecks import sum_of_allocations
-from sluicegate.settings.files import expiries
+from sluicegate.settings.files import expiries, open_keys
 from sluicegate.settings.model import Settings
 from sluicegate.settings.problems import figure, shown
 
@@ -16,7 +17,7 @@ _NAMED = 3
 
 def cautions(settings: Settings, *, now: datetime | None = None, files: bool = True) -> tuple[str, ...]:
     """One sentence or two for each. `now` (with its zone) is the time that certificates are held against."""
-    said = [*_capacity(settings), *_users(settings), *_gateway(settings)]
+    said = [*_capacity(settings), *_users(settings), *_gateway(settings), *_dispatch(settings)]
     if files:
         said += _certificates(settings, now or datetime.now(UTC))
     return tuple(said)
@@ -68,8 +69,39 @@ def _gateway(settings: Settings) -> Iterator[str]:
     times = gateway.timeouts
     if times.upstream_total < times.upstream_response:
         yield "gateway.timeouts: upstream_total is below upstream_response, which then never comes to its end"
-    if gateway.tls and gateway.tls.key.is_file() and gateway.tls.key.stat().st_mode & 0o007:
-        yield f"{gateway.tls.key}, the gateway's private key, is open to every account here: chmod 600"
+    for table, key in open_keys(settings):
+        yield f"{key}, the private key of {table}, is open to every account here: chmod 600"
+
+
+def _dispatch(settings: Settings) -> Iterator[str]:
+    dispatch = settings.dispatch
+    if dispatch is None:
+        return
+    users, routes = settings.users, dispatch.routes
+    silent = [user.name for user in users if user.endpoint is None]
+    if silent:
+        yield f"{_named(silent)} no endpoint: Responses, and what cannot be delivered, have nowhere to go to"
+    if dispatch.users.tls and not any(user.endpoint and user.endpoint.scheme == "https" for user in users):
+        yield "dispatch.users.tls has no effect: no User has an https endpoint"
+    if routes.table is None and routes.database is None:
+        for csp in settings.csps:
+            if not csp.prefixes and csp.name != routes.non_device:
+                yield f"the CSP {csp.name} has no prefixes, and there is no table of devices: nothing is sent to it"
+    if dispatch.admin.port == 0:
+        yield "dispatch.admin has port 0, any free one: a gateway cannot be told where to ask"
+    target = settings.gateway.upstream
+    if (target.host, target.port) == (dispatch.listen.host, dispatch.listen.port) and (
+        settings.gateway.max_body_bytes > dispatch.max_body_bytes
+    ):
+        yield "gateway.max_body_bytes is above that of [dispatch], where such messages are then refused"
+    for user in users:
+        for entry, later in pairwise(user.classes):
+            if not (entry.srvs or entry.command_variants or entry.targets):
+                yield (
+                    f"the class {shown(entry.name, 40)} of {shown(user.name, 40)} takes every request: nothing is left"
+                    f" for {shown(later.name, 40)} and what is below it"
+                )
+                break
 
 
 def _certificates(settings: Settings, now: datetime) -> Iterator[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from importlib.util import find_spec
 
+from sluicegate.settings import dispatch_checks
 from sluicegate.settings.fields import Address
+from sluicegate.settings.installed import installed
 from sluicegate.settings.model import Settings
 from sluicegate.settings.problems import Finding, Path, figure, shown
 
@@ -209,19 +210,12 @@ def _admin(settings: Settings, insecure: bool) -> Iterator[Finding]:
 
 
 def _record(settings: Settings, _: bool) -> Iterator[Finding]:
-    if settings.record and not _installed("pyarrow"):
+    if settings.record and not installed("pyarrow"):
         yield Finding(
             ("record",),
             "the traffic record needs pyarrow, which is not installed: install 'sluicegate[evidence]', "
             "or take this table out",
         )
-
-
-def _installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 _CHECKS: tuple[Check, ...] = (
@@ -235,6 +229,7 @@ _CHECKS: tuple[Check, ...] = (
     _tls,
     _admin,
     _record,
+    *dispatch_checks.CHECKS,
 )
 
 

@@ -63,7 +63,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The DSP's address. `prefix` is put before every path: empty, or `/` and more, no `/` at its end."""
+    """Where to send to: the DSP, a CSP, a User.
+
+    `prefix` is put before every path: empty, or `/` and more, no `/` at its end.
+    """
 
     scheme: str
     host: str
@@ -133,7 +136,7 @@ def upstream(value: Any) -> Upstream:
     if url.scheme not in ("http", "https") or not host or not _is_host(host):
         raise refused
     if url.username is not None or url.password is not None:
-        raise ValueError("must hold no user or password: the gateway sends none. Take the part up to the @ out")
+        raise ValueError("must hold no user or password: none is ever sent. Take the part up to the @ out")
     if "?" in text or "#" in text:
         raise ValueError("must hold no ? and no #: a request brings its own query")
     if port == 0 or not _PREFIX.fullmatch(url.path):

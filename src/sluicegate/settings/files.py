@@ -1,15 +1,17 @@
-"""The files that a configuration names: certificates that are there and fit for each other, a folder that is one."""
+"""The files that a configuration names: certificates that are there and fit for each other, folders, and a table."""
 
 from __future__ import annotations
 
 import os
 import ssl
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sluicegate.settings.model import Settings
+from sluicegate.settings.dispatching import DeliveryTls, Dispatch, DispatchTls
+from sluicegate.settings.model import Settings, Tls, UpstreamTls
 from sluicegate.settings.problems import Finding
 from sluicegate.settings.problems import Path as Place
 
@@ -21,22 +23,85 @@ MOST_OCTETS = 16 * 1024 * 1024
 """The largest certificate, key or list of revoked certificates that is read, in octets."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Tls:
+    """A table of certificates: where it stands, and its files."""
+
+    table: Place
+    name: str
+    """As a caution calls it."""
+    certificate: Path | None
+    key: Path | None
+    authorities: str
+    """The key of the file of authorities."""
+    ca: Path | None
+
+
 def check_files(settings: Settings) -> list[Finding]:
-    """What is wrong with the files of `[gateway.tls]` and `[gateway.upstream_tls]`, and the folder of `[record]`."""
+    """What is wrong with the files and folders that a configuration names."""
     found: list[Finding] = []
-    tls, upstream = settings.gateway.tls, settings.gateway.upstream_tls
-    if tls:
-        table: Place = ("gateway", "tls")
-        found += _pair(table, tls.certificate, tls.key)
-        found += _one(_authorities, (*table, "client_ca"), tls.client_ca)
-        found += _one(_revoked, (*table, "client_crl"), tls.client_crl)
-    if upstream:
-        table = ("gateway", "upstream_tls")
-        if upstream.certificate and upstream.key:
-            found += _pair(table, upstream.certificate, upstream.key)
-        found += _one(_authorities, (*table, "ca"), upstream.ca)
+    for tls in _tables(settings):
+        if tls.certificate and tls.key:
+            found += _pair(tls.table, tls.certificate, tls.key)
+        found += _one(_authorities, (*tls.table, tls.authorities), tls.ca)
+    if settings.gateway.tls:
+        found += _one(_revoked, ("gateway", "tls", "client_crl"), settings.gateway.tls.client_crl)
     if settings.record:
         found += _folder(("record", "folder"), settings.record.folder)
+    if settings.dispatch:
+        found += _databases(settings.dispatch)
+    return found
+
+
+def _tables(settings: Settings) -> Iterator[_Tls]:
+    gateway, dispatch = settings.gateway, settings.dispatch
+    own: list[tuple[Place, Tls | DispatchTls | None]] = [
+        (("gateway", "tls"), gateway.tls),
+        (("dispatch", "tls"), dispatch.tls if dispatch else None),
+    ]
+    outward: list[tuple[Place, str, UpstreamTls | DeliveryTls | None]] = [
+        (("gateway", "upstream_tls"), "gateway.upstream_tls", gateway.upstream_tls),
+        (("dispatch", "users", "tls"), "dispatch.users.tls", dispatch.users.tls if dispatch else None),
+        *((("csp", index, "tls"), f"csp.tls of {csp.name}", csp.tls) for index, csp in enumerate(settings.csps)),
+    ]
+    for table, shown in own:
+        if shown:
+            name = ".".join(map(str, table))
+            yield _Tls(table, name, shown.certificate, shown.key, "client_ca", shown.client_ca)
+    for table, name, tls in outward:
+        if tls:
+            yield _Tls(table, name, tls.certificate, tls.key, "ca", tls.ca)
+
+
+def open_keys(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Each private key that every account of this machine may read, as `table` and its path."""
+    for tls in _tables(settings):
+        if tls.key and tls.key.is_file() and tls.key.stat().st_mode & 0o007:
+            yield tls.name, tls.key
+
+
+def _databases(dispatch: Dispatch) -> list[Finding]:
+    """The store is made when it is needed, the folder that it is in is not; a table of devices is there."""
+    found: list[Finding] = []
+    if not dispatch.store.remote:
+        path = Path(dispatch.store)
+        try:
+            wrong = "is a folder: name a file" if path.is_dir() else ""
+            if not wrong and not path.parent.is_dir():
+                wrong = "is in a folder that is not there: make it, or mend the path"
+            if not wrong and not os.access(path if path.exists() else path.parent, os.W_OK):
+                wrong = "must not be written to by this account: change its permissions or the account"
+        except OSError as error:
+            wrong = f"cannot be used: {error.strerror or error}"
+        found += [Finding(("dispatch", "store"), f"{path} {wrong}")] if wrong else []
+    routes, key = dispatch.routes, ("dispatch", "routes")
+    database = Path(routes.database) if routes.database is not None and not routes.database.remote else None
+    for name, file in (("table", routes.table), ("database", database)):
+        try:
+            if file:
+                _readable(file)
+        except _Unfit as unfit:
+            found.append(Finding((*key, name), f"{file} {unfit}"))
     return found
 
 
@@ -53,17 +118,12 @@ def _folder(key: Place, path: Path) -> list[Finding]:
 
 
 def expiries(settings: Settings) -> Iterator[tuple[str, datetime]]:
-    """Each certificate that the gateway shows or trusts, as `key of the file`, and when it ends.
+    """Each certificate that is shown or trusted, as `key of the file`, and when it ends.
 
     Files that cannot be read are passed over: `check_files` reports them.
     """
-    gateway = settings.gateway
-    named = {
-        "gateway.tls.certificate": gateway.tls and gateway.tls.certificate,
-        "gateway.tls.client_ca": gateway.tls and gateway.tls.client_ca,
-        "gateway.upstream_tls.certificate": gateway.upstream_tls and gateway.upstream_tls.certificate,
-        "gateway.upstream_tls.ca": gateway.upstream_tls and gateway.upstream_tls.ca,
-    }
+    named = {f"{tls.name}.certificate": tls.certificate for tls in _tables(settings)}
+    named |= {f"{tls.name}.{tls.authorities}": tls.ca for tls in _tables(settings)}
     for key, path in named.items():
         try:
             certificates = _certificates(_octets(path)) if path else []
@@ -104,18 +164,23 @@ def _pair(table: Place, certificate: Path, key: Path) -> list[Finding]:
 
 
 def _octets(path: Path) -> bytes:
+    octets = _readable(path, MOST_OCTETS + 1)
+    if len(octets) > MOST_OCTETS:
+        raise _Unfit(f"is larger than {MOST_OCTETS:,} octets")
+    return octets
+
+
+def _readable(path: Path, most: int = 1) -> bytes:
+    """The first octets of a file."""
     try:
         if not path.is_file():
             raise _Unfit("is not a file" if path.exists() else "is not there: put it there, or mend the path")
         with path.open("rb") as file:
-            octets = file.read(MOST_OCTETS + 1)
+            return file.read(most)
     except PermissionError:
         raise _Unfit("must not be read by this account: change its permissions or the account") from None
     except OSError as error:
         raise _Unfit(f"cannot be read: {error.strerror or error}") from None
-    if len(octets) > MOST_OCTETS:
-        raise _Unfit(f"is larger than {MOST_OCTETS:,} octets")
-    return octets
 
 
 def _certificates(octets: bytes) -> list[Certificate]:

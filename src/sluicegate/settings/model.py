@@ -8,12 +8,50 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from sluicegate.settings import fields
+from sluicegate.settings.dispatching import MOST_CLASSES, MOST_CSPS, Backpressure, Csp, Dispatch, UserClass
+from sluicegate.settings.table import (
+    HIGHEST_RATE,
+    LOWEST_RATE,
+    Address,
+    Count,
+    File,
+    Folder,
+    Name,
+    Number,
+    Rate,
+    Seconds,
+    Table,
+    Url,
+    Weight,
+)
+
+__all__ = [
+    "MOST_USERS",
+    "ROLES",
+    "Admin",
+    "Capacity",
+    "Gateway",
+    "Identity",
+    "Limits",
+    "Name",
+    "Number",
+    "Record",
+    "Responses",
+    "Role",
+    "Settings",
+    "Sharing",
+    "Table",
+    "Timeouts",
+    "Tls",
+    "UpstreamTls",
+    "User",
+    "UserId",
+]
 
 Role = Literal["IS", "GS", "ES", "ED", "GT", "OU", "RSA"]
 """User Roles: import supplier, gas supplier, export supplier, electricity distributor, gas transporter,
@@ -24,30 +62,12 @@ Sharing = Literal["fair", "first-come"]
 Identity = Literal["certificate", "forwarded-certificate", "originator"]
 
 MOST_USERS = 100_000
-HIGHEST_RATE = 1e7
-LOWEST_RATE = 0.001  # below, one request takes longer than a quarter of an hour: surely a mistake
-
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Rate = Annotated[Number, Field(ge=LOWEST_RATE, le=HIGHEST_RATE)]
-Weight = Annotated[Number, Field(ge=0.001, le=1000)]
-Seconds = Annotated[Number, Field(ge=0.01, le=3600)]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
-File = Annotated[Path, PlainValidator(fields.file_path)]
-Folder = Annotated[Path, PlainValidator(fields.folder_path)]
-Address = Annotated[fields.Address, PlainValidator(fields.address)]
-Name = Annotated[str, PlainValidator(fields.name)]
 
 
 def _allocation(value: Any) -> Any:
     if isinstance(value, float) and 0 < value < LOWEST_RATE:
         raise ValueError(f"must be 0 (the User lives on the spare) or at least {LOWEST_RATE} SR/s")
     return value
-
-
-class Table(BaseModel):
-    """A table of the file: nothing is converted, nothing can be changed, an unknown key is an error."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 class Capacity(Table):
@@ -123,7 +143,7 @@ class Gateway(Table):
     """`[gateway]`: the front door and the way to the DSP."""
 
     listen: Address = fields.Address("127.0.0.1", 8079)
-    upstream: Annotated[fields.Upstream, PlainValidator(fields.upstream)] = Field(examples=["http://127.0.0.1:8080"])
+    upstream: Url = Field(examples=["http://127.0.0.1:8080"])
     max_body_bytes: Annotated[int, Field(ge=1024, le=2**30)] = 16_777_216
     identity: Identity = "certificate"
     trusted_proxies: Annotated[
@@ -134,6 +154,7 @@ class Gateway(Table):
     upstream_tls: UpstreamTls | None = None
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
+    backpressure: Backpressure | None = None
 
 
 class Admin(Table):
@@ -170,6 +191,10 @@ class User(Table):
         tuple[Annotated[str, PlainValidator(fields.certificate)], ...], Field(strict=False, max_length=1000)
     ] = ()
     enforce: bool = True
+    endpoint: Url | None = None
+    classes: Annotated[tuple[UserClass, ...], Field(strict=False, max_length=MOST_CLASSES)] = Field(
+        default=(), alias="class"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -189,11 +214,13 @@ def _user_id(entry: Any, role: str) -> Any:
 
 
 class Settings(Table):
-    """The whole configuration, checked. Attributes are named as in the file; `users` is its `[[user]]`."""
+    """The whole configuration, checked. Names are those of the file; `users` is `[[user]]`, `csps` is `[[csp]]`."""
 
     capacity: Capacity
     responses: Responses = Responses()
     gateway: Gateway
     admin: Admin | None = None
     record: Record | None = None
+    dispatch: Dispatch | None = None
+    csps: Annotated[tuple[Csp, ...], Field(strict=False, max_length=MOST_CSPS)] = Field(default=(), alias="csp")
     users: Annotated[tuple[User, ...], Field(strict=False, min_length=1, max_length=MOST_USERS)] = Field(alias="user")

@@ -49,12 +49,13 @@ class Finding:
     """A problem that is known by its place in the document, before it has a line.
 
     `about` names further places that the finding rests on: where one of them is wrong in itself, the
-    finding is not reported, for it may be nothing but a consequence.
+    finding is not reported, for it may be nothing but a consequence. `see` is a place whose line is told, too.
     """
 
     path: Path
     message: str
     about: tuple[Path, ...] = ()
+    see: Path | None = None
 
 
 def shown(value: Any, longest: int = 60) -> str:

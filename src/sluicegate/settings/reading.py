@@ -27,6 +27,7 @@ Model = TypeVar("Model", bound=BaseModel)
 _POSITION = re.compile(r" ?\(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 _A_USER = {"name": "?", "ids": ["00-00-00-00-00-00-00-00"], "role": "OU", "allocation": 0}
+_A_CSP = {"name": "x", "url": "http://csp.invalid:1"}
 _STAND_INS: Mapping[problems.Path, Any] = {
     ("capacity",): {"maximum": 1e7, "operating_threshold": 0.001},
     ("capacity", "maximum"): 1e7,
@@ -44,6 +45,17 @@ _STAND_INS: Mapping[problems.Path, Any] = {
     ("user", "*", "ids", "*"): "00-00-00-00-00-00-00-00",
     ("user", "*", "ids", "*", "id"): "00-00-00-00-00-00-00-00",
     ("user", "*", "certificates", "*"): "CN=?",
+    ("user", "*", "class", "*"): {"name": "?"},
+    ("user", "*", "class", "*", "name"): "?",
+    ("user", "*", "class", "*", "srvs", "*"): "*",
+    ("user", "*", "class", "*", "command_variants", "*"): 1,
+    ("user", "*", "class", "*", "targets", "*"): "00",
+    ("csp", "*"): _A_CSP,
+    **{("csp", "*", key): value for key, value in _A_CSP.items()},
+    ("csp", "*", "prefixes", "*"): "00",
+    ("gateway", "backpressure", "url"): "http://admin.invalid:1",
+    ("dispatch", "tls", "certificate"): "?",
+    ("dispatch", "tls", "key"): "?",
 }
 """What is put where a required value is wrong, so that the rest can still be checked as a whole. What is
 found at such a place afterwards is not reported, so the values need only be legal."""
@@ -175,4 +187,6 @@ def _mend(document: Any, path: problems.Path, stand_ins: Mapping[problems.Path, 
 def _problems(findings: Iterable[Finding], text: str, document: dict[str, Any]) -> Iterable[Problem]:
     lines = lines_of(text, document)
     for finding in findings:
-        yield Problem(line_of(finding.path, lines), place(finding.path, document), finding.message)
+        other = line_of(finding.see, lines) if finding.see else None
+        message = f"{finding.message} (see line {other})" if other else finding.message
+        yield Problem(line_of(finding.path, lines), place(finding.path, document), message)

@@ -57,10 +57,10 @@ def _sentence(path: Path, detail: dict[str, Any], document: Any, root: type[Base
     if kind == "literal_error":
         return _choice(path, value, root)
     if kind in _TABLES:
-        head = f"[[{path[0]}]]" if isinstance(path[-1], int) else f"[{place(path, document)}]"
+        head = _listed(path) if isinstance(path[-1], int) else f"[{place(path, document)}]"
         return f"must be a table, {head}, and is {shown(value)}"
     if kind == "tuple_type":
-        return _list(path, value)
+        return _list(path, value, root)
     if kind in ("too_short", "too_long"):
         return _length(kind, path, context, root)
     return str(detail["msg"])
@@ -108,9 +108,16 @@ def _choice(path: Path, value: Any, root: type[BaseModel]) -> str:
     return f"{said}: did you mean {shown(close[0])}?" if isinstance(value, str) and close else said
 
 
-def _list(path: Path, value: Any) -> str:
-    if path == ("user",):
-        return "a User is written as [[user]], with two brackets on each side"
+def _listed(path: Path) -> str:
+    """The heading of one of a list of tables."""
+    return f"[[{'.'.join(step for step in path if isinstance(step, str))}]]"
+
+
+def _list(path: Path, value: Any, root: type[BaseModel]) -> str:
+    field = _field(path, root)
+    if field and table_in(field.annotation) and path[-1] != "ids":
+        what = {"user": "a User", "csp": "a CSP"}.get(str(path[0]) if len(path) == 1 else "", f"a {path[-1]}")
+        return f"{what} is written as {_listed(path)}, with two brackets on each side"
     what = f"[{shown(value)}]" if isinstance(value, str) and len(value) < 60 else "[...]"
     return f"must be a list: write `{path[-1]} = {what}`"
 

@@ -20,6 +20,7 @@ class Desk:
     def __init__(self, loop: asyncio.AbstractEventLoop, shape: PlantShape | None = None, latency: float = 0.0) -> None:
         """Open now. ``latency`` (seconds) is added to every answer of a served SR, beyond the plant's time."""
         self._loop = loop
+        self.shape = shape
         self._latency = latency
         self._plant: Plant[Told] | None = Plant(shape, loop.time()) if shape else None
         self._timer: asyncio.TimerHandle | None = None

@@ -1,4 +1,4 @@
-"""Real-shaped messages: the Service Requests that one User sends, and the DSP's acknowledgement of them."""
+"""Real-shaped messages: the Service Requests that one User sends, and the answers that they get."""
 
 import itertools
 import random
@@ -44,16 +44,29 @@ class Letters:
 
 def acknowledgement(header: Header) -> bytes:
     """What a DSP answers at once to a request that it takes: a Response with code I99."""
-    before, after = _acknowledgement_of(header.srv, datetime.now(UTC).replace(microsecond=0))
-    return b"".join((before, header.request_id.encode("ascii"), after))
+    return response("I99", header.request_id, header.srv)
+
+
+def response(code: str, request_id: str, srv: str, response_id: str | None = None) -> bytes:
+    """A Response, dated with the present second.
+
+    ``request_id`` and ``response_id`` are put in as they are: take them from a `Header`, which has been read.
+    """
+    before, between, after = _pieces(code, srv, datetime.now(UTC).replace(microsecond=0), response_id is not None)
+    stated = request_id.encode("ascii")
+    if response_id is None:
+        return b"".join((before, stated, after))
+    return b"".join((before, stated, between, response_id.encode("ascii"), after))
 
 
 @lru_cache(maxsize=1024)
-def _acknowledgement_of(srv: str, second: datetime) -> tuple[bytes, bytes]:
-    """What stands before and after the RequestID, the same for all that are answered in one second."""
-    whole = compose_response("I99", _SOME_ID, srv=srv, at=second)
-    before, _, after = whole.partition(_SOME_ID.encode("ascii"))
-    return before, after
+def _pieces(code: str, srv: str, second: datetime, two: bool) -> tuple[bytes, bytes, bytes]:
+    """What stands before, between and after the IDs, the same for all that are answered in one second."""
+    some = _SOME_ID.encode("ascii")
+    whole = compose_response(code, _SOME_ID, srv=srv, at=second, response_id=_SOME_ID if two else None)
+    before, _, rest = whole.partition(some)
+    between, _, after = rest.partition(some) if two else (b"", b"", rest)
+    return before, between, after
 
 
 def _device(number: int) -> str:

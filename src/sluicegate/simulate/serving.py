@@ -1,32 +1,50 @@
-"""Running the stand-in DSP as a process: until Ctrl-C or SIGTERM, then nothing is left."""
+"""Running a stand-in as a process: until Ctrl-C or SIGTERM, then nothing is left."""
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import uvloop
 
 from sluicegate.simulate.standin import StandIn, StandInSettings
 
+Say = Callable[[str], None]
 
-def serve(settings: StandInSettings, say: Callable[[str], None]) -> None:
-    """Serve until told to end; ``say`` gets a line when it listens and a line at the end.
+
+class Serving(Protocol):
+    """A stand-in that listens."""
+
+    def heading(self) -> str:
+        """What it is, and where it listens."""
+
+    def summary(self) -> str:
+        """What has happened so far."""
+
+    async def stop(self) -> None:
+        """Stop listening, and cut every connection."""
+
+
+def serve(settings: StandInSettings, say: Say) -> None:
+    """A stand-in DSP, until told to end; ``say`` gets a line when it listens and a line at the end.
 
     Raises OSError when the address cannot be had.
     """
+    serve_started(lambda: StandIn.start(settings), say)
+
+
+def serve_started(start: Callable[[], Awaitable[Serving]], say: Say) -> None:
+    """Any stand-in, likewise: ``start`` makes it. Raises what ``start`` raises."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until_told(settings, say))
+        runner.run(_until_told(start, say))
 
 
-async def _until_told(settings: StandInSettings, say: Callable[[str], None]) -> None:
+async def _until_told(start: Callable[[], Awaitable[Serving]], say: Say) -> None:
     told = asyncio.Event()
     for ending in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(ending, told.set)
-    stand_in = await StandIn.start(settings)
-    shape = settings.shape
-    kind = f"{shape.capacity:g} SR/s, buffer {shape.buffer}" if shape else "unlimited"
-    say(f"stand-in DSP ({kind}) listens on http://{stand_in.host}:{stand_in.port}, Ctrl-C ends it")
+    stand_in = await start()
+    say(f"{stand_in.heading()}, Ctrl-C ends it")
     await told.wait()
-    status = stand_in.desk.status()
     await stand_in.stop()
-    say(f"ended: served {status['served']}, refused {status['refused']}, lost {status['lost']}")
+    say(f"ended: {stand_in.summary()}")

@@ -379,12 +379,13 @@ def test_a_file_that_changes_while_it_is_read_is_said(tmp_path, kind) -> None:
 
 
 def test_the_outcomes_are_those_of_the_gateway() -> None:
+    from sluicegate.gateway.answers import BACKLOG
     from sluicegate.gateway.note import DECIDED
 
-    assert set(OUTCOMES) == {*DECIDED.values(), "rejected", "passed"}
+    assert set(OUTCOMES) == {*DECIDED.values(), "rejected", "passed", BACKLOG}
 
 
 def test_the_page_explains_every_column_and_every_outcome() -> None:
     page = (Path(__file__).resolve().parents[3] / "docs" / "record.md").read_text("utf-8")
     explained = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
-    assert explained == [*SCHEMA.names, "outcome", "within", "excess", "throttled", "passed", "rejected"]
+    assert explained == [*SCHEMA.names, "outcome", "within", "excess", "throttled", "passed", "rejected", "csp-backlog"]

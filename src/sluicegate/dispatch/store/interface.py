@@ -37,6 +37,15 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
+class Finished:
+    """What outcomes led to."""
+
+    before: Sequence[State | None]
+    """The state that each SR was in before, in the order of the call; None for one that is not known."""
+    freed: Mapping[Queue, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """Open parcels of one queue."""
 
@@ -80,9 +89,9 @@ class Transaction(Protocol):
     def oldest(self, destination: str) -> float | None:
         """When the oldest open parcel for a destination was accepted."""
 
-    def finish(self, keys: Sequence[bytes], at: float, code: str) -> list[State | None]:
-        """The destination told the outcome of these SRs: what is open of them, and not CLAIMED, is DELIVERED, and what
-        waited for it is freed. Returns the state that each was in before; None for one that is not known."""
+    def finish(self, told: Sequence[tuple[bytes, str]], at: float) -> Finished:
+        """The destination told the outcome (key, code) of these SRs: what is open of them and not CLAIMED is DELIVERED,
+        and what waited for it is freed."""
 
     def requeue(self, destination: str, seqs: Sequence[int] | None) -> int:
         """An operator's hand: PARKED and DELAYED parcels (all, or some) are READY, with no attempts. How many."""

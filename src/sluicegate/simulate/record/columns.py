@@ -36,8 +36,9 @@ PART_SCHEMA = pa.schema(
 )
 """The same with plain texts: what a file that is still being written holds, each batch whole in itself."""
 
-OUTCOMES = ("within", "excess", "throttled", "rejected", "passed")
-"""The three of the rule; refused undecided (the upstream lost, no place); and throttled by the rule, let through."""
+OUTCOMES = ("within", "excess", "throttled", "rejected", "passed", "csp-backlog")
+"""The three of the rule; refused undecided (the upstream lost, no place); throttled by the rule, let through; and
+refused undecided because the CSP is full."""
 
 LONGEST = {"user": 100, "srv": 16, "region": 100, "duis": 40, "outcome": 16}
 """Characters of each text."""

@@ -56,14 +56,22 @@ class ParquetPiece:
 
     def _stated(self, group: pq.RowGroupMetaData) -> tuple[int, int] | None:
         """The earliest and latest time of a row group, as its statistics say; None where they cannot be used."""
-        at = next(i for i in range(group.num_columns) if group.column(i).path_in_schema == "time")
-        column = group.column(at)
+        column = self._time_of(group)
         statistics = column.statistics if column.is_stats_set else None
         if statistics is None or not statistics.has_min_max or column.physical_type != "INT64":
             return None
         times, divided = _PER_MICROSECOND[self._unit]
         first, last = statistics.min_raw * times // divided, statistics.max_raw * times // divided
         return (first, last) if EARLIEST <= first <= last < LATEST else None
+
+    def _time_of(self, group: pq.RowGroupMetaData) -> pq.ColumnChunkMetaData:
+        """What the footer says of the column of times. Raises RecordError where a damaged one does not name it."""
+        try:
+            return next(
+                column for column in map(group.column, range(group.num_columns)) if column.path_in_schema == "time"
+            )
+        except (StopIteration, UnicodeDecodeError) as error:
+            raise RecordError(_unreadable(self.path, error)) from None
 
     def _looked_up(self, file: pq.ParquetFile, index: int) -> tuple[int, int] | None:
         """The same from the times themselves, bad ones left out; None where there is no good one."""
@@ -96,5 +104,5 @@ def _unreadable(path: Path, error: Exception) -> str:
         return f"{path} must not be read by this account: change its permissions or the account"
     if path.is_dir():
         return f"{path} is a folder, and must be a Parquet file"
-    why = str(error).strip().partition("\n")[0][:200].rstrip(".")
+    why = (str(error) or "its footer names no column of times").strip().partition("\n")[0][:200].rstrip(".")
     return f"{path} cannot be read as Parquet ({why}): it is damaged, or something else"

@@ -15,7 +15,9 @@ from sluicegate.simulate.record import OUTCOMES
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-WITHIN, EXCESS, THROTTLED, REJECTED, PASSED = range(len(OUTCOMES))
+WITHIN, EXCESS, THROTTLED, REJECTED, PASSED = range(len(OUTCOMES) - 1)
+_UNDECIDED: Final = {"csp-backlog": "rejected"}
+"""To a replay they are one: nobody decided on them."""
 
 OTHER_SRVS: Final = "other"
 """What an SRV is counted as that stands neither in the catalogue nor in the configuration."""
@@ -74,7 +76,7 @@ class Reader:
         self.users = Names()
         self.srvs = Names(lambda srv: srv if srv in CATALOGUE or srv in weights else OTHER_SRVS)
         self.regions = Names(self._region)
-        self._outcomes = Names()
+        self._outcomes = Names(lambda outcome: _UNDECIDED.get(outcome, outcome))
         for outcome in OUTCOMES:
             self._outcomes.number(outcome)
 

@@ -1,0 +1,102 @@
+"""What one transaction of the writer is to do, and what it has done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sluicegate.dispatch.parcel import Incoming, Parcel, Queue, Receipt, Settlement, State, Want
+from sluicegate.dispatch.store.interface import Transaction
+
+MOST_AT_ONCE = 2_000  # parcels in one transaction: a commit is to take milliseconds
+MOST_OCTETS = 33_554_432  # of their bodies
+
+
+@dataclass(slots=True)
+class Accepting:
+    """Parcels that are to be made safe."""
+
+    incoming: Sequence[Incoming]
+    answer: asyncio.Future[list[Receipt]]
+
+
+@dataclass(slots=True)
+class Settling:
+    """What became of a parcel, and the Responses that follow from it."""
+
+    settlement: Settlement
+    letters: Sequence[Incoming]
+    answer: asyncio.Future[list[Receipt]]
+
+
+@dataclass(slots=True)
+class Concluding:
+    """The outcome of an SR that its destination has told, and the Response for its User."""
+
+    key: bytes | None
+    code: str
+    letter: Incoming
+    answer: asyncio.Future[tuple[State | None, Receipt]]
+
+
+@dataclass(slots=True)
+class Claiming:
+    """Room for parcels of queues."""
+
+    wants: Sequence[Want]
+    answer: asyncio.Future[list[Parcel]]
+
+
+@dataclass(slots=True)
+class Doing:
+    """Anything else; `claims` where it returns parcels that it has claimed."""
+
+    work: Callable[[Transaction], Any]
+    claims: bool
+    answer: asyncio.Future[Any]
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction is to do, in this order: settle (and store what follows from it), accept, claim, do."""
+
+    settling: list[Settling] = field(default_factory=list)
+    concluding: list[Concluding] = field(default_factory=list)
+    accepting: list[Accepting] = field(default_factory=list)
+    claiming: list[Claiming] = field(default_factory=list)
+    doing: list[Doing] = field(default_factory=list)
+    parcels: int = 0
+    octets: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.settling or self.concluding or self.accepting or self.claiming or self.doing)
+
+
+@dataclass(slots=True)
+class Done:
+    """What it led to; `held` and `let_go` are the numbers of claimed parcels that came and went."""
+
+    answers: list[tuple[asyncio.Future[Any], Any]] = field(default_factory=list)
+    freed: Mapping[Queue, int] = field(default_factory=dict)
+    hurried: Mapping[int, int] = field(default_factory=dict)
+    held: list[int] = field(default_factory=list)
+    let_go: list[int] = field(default_factory=list)
+
+
+def parts(batch: Batch) -> Iterable[Batch]:
+    """A batch in pieces that a transaction can take: what has happened goes first, large arrivals in several."""
+    if batch.parcels <= MOST_AT_ONCE and batch.octets <= MOST_OCTETS:
+        yield batch
+        return
+    part = Batch(batch.settling, batch.concluding, [], batch.claiming, batch.doing, len(batch.settling))
+    for job in batch.accepting:
+        size = sum(len(parcel.body) for parcel in job.incoming)
+        if part.accepting and (part.parcels >= MOST_AT_ONCE or part.octets + size > MOST_OCTETS):
+            yield part
+            part = Batch()
+        part.accepting.append(job)
+        part.parcels += len(job.incoming)
+        part.octets += size
+    yield part

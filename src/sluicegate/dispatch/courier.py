@@ -1,0 +1,267 @@
+"""One destination: takes the parcel that is next, sends it, and says what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from random import random
+from time import monotonic, time
+from typing import Protocol
+
+from sluicegate.dispatch.circuit import Circuit
+from sluicegate.dispatch.fair import FairQueue
+from sluicegate.dispatch.judge import Ruling, Verdict
+from sluicegate.dispatch.pace import Pace
+from sluicegate.dispatch.parcel import Kind, Parcel, Settlement, State
+from sluicegate.dispatch.strategy import RetryStrategy
+from sluicegate.http.post import Answer, CallFailed
+
+LOOK = 0.5  # seconds: the longest that a courier sleeps while something waits
+
+
+class Way(Protocol):
+    """How parcels get there: `http.post.Caller`, or a stand-in of it."""
+
+    async def post(self, path: str, body: bytes, fields: Mapping[str, str], timeout: float) -> Answer:
+        """POST, and the answer. Raises CallFailed."""
+
+    def cut(self) -> None:
+        """End all connections at once."""
+
+
+class Office(Protocol):
+    """Who keeps the parcels."""
+
+    def may_send(self) -> bool:
+        """Whether the claims of this dispatcher still hold."""
+
+    async def body(self, parcel: Parcel) -> bytes | None:
+        """Its body, read from the store where it is not in memory. None: it was deleted. Raises StoreError."""
+
+    def settle(self, parcel: Parcel, settlement: Settlement, outcome: bytes | None = None) -> None:
+        """A parcel leaves memory. `outcome` is the Response that came with the answer."""
+
+    def send_back(self, parcel: Parcel, code: str, attempts: int) -> None:
+        """It cannot be delivered: its sender is told."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of attempts, since the start."""
+
+    attempts: int = 0
+    delivered: int = 0
+    no_answer: int = 0
+    busy: int = 0
+    failed: int = 0
+    refused: int = 0
+    returned: int = 0
+
+
+class Courier:
+    """Delivers to one destination.
+
+    Args:
+        name: the destination, such as `csp:north`.
+        way: how to reach it.
+        queue: what is in memory for it.
+        circuit, pace, strategy: whether at all, how fast, when again.
+        judge: what an answer means.
+        office: who keeps the parcels.
+        timeout: seconds for one attempt.
+        base: stands before the paths of parcels.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        way: Way,
+        queue: FairQueue,
+        circuit: Circuit,
+        pace: Pace,
+        strategy: RetryStrategy,
+        judge: Callable[[Answer, float], Verdict],
+        office: Office,
+        timeout: float,
+        base: str = "",
+    ) -> None:
+        self.name = name
+        self.queue = queue
+        self.circuit = circuit
+        self.pace = pace
+        self.strategy = strategy
+        self.counts = Counts()
+        self.paused = False
+        self.last_failure = ""
+        self._way = way
+        self._judge = judge
+        self._office = office
+        self._timeout = timeout
+        self._base = base
+        self._loop = asyncio.get_running_loop()
+        self._tasks: dict[asyncio.Task[None], Parcel] = {}
+        self._soon: asyncio.Handle | None = None
+        self._ending = False
+
+    @property
+    def in_flight(self) -> int:
+        """Parcels that are being delivered."""
+        return len(self._tasks)
+
+    def offer(self, parcel: Parcel) -> None:
+        """A parcel that this dispatcher has claimed."""
+        self.queue.add(parcel)
+        if self._soon is None:
+            self._soon = self._loop.call_soon(self.pump)
+
+    def pump(self) -> None:
+        """Begin as many attempts as may begin now."""
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        now = monotonic()
+        while len(self.queue) and not self.paused and not self._ending:
+            if not (self.circuit.may(now) and self.pace.may(now) and self._office.may_send()):
+                wait = max(self.circuit.wait(now), self.pace.wait(now), 0.001)
+                self._soon = self._loop.call_later(min(wait, LOOK), self.pump)
+                return
+            parcel = self.queue.pop()
+            if parcel is None:
+                return
+            if parcel.deadline <= time():
+                self._give_up(parcel)
+                continue
+            attempt = self.circuit.began(now)
+            self.pace.began(now)
+            task = self._loop.create_task(self._deliver(parcel, attempt))
+            self._tasks[task] = parcel
+
+    async def _deliver(self, parcel: Parcel, attempt: int) -> None:
+        task = asyncio.current_task()
+        try:
+            verdict = await self._attempt(parcel)
+        except asyncio.CancelledError:
+            self.circuit.unclear(monotonic(), attempt)
+            self.pace.ended(monotonic())
+            raise
+        except Exception as error:  # ours: the parcel must not be lost with it
+            verdict = Verdict(Ruling.FAILED, why=repr(error))
+        finally:
+            if task is not None:
+                self._tasks.pop(task, None)
+        now = monotonic()
+        self.pace.ended(now)
+        self._conclude(parcel, verdict, attempt, now)
+        if self._soon is None and len(self.queue):
+            self._soon = self._loop.call_soon(self.pump)
+
+    async def _attempt(self, parcel: Parcel) -> Verdict:
+        body = parcel.body if parcel.body is not None else await self._office.body(parcel)
+        if body is None:
+            return Verdict(Ruling.REFUSED, why="its body is not there any more")
+        self.counts.attempts += 1
+        try:
+            answer = await self._way.post(self._base + parcel.path, body, _fields(parcel), self._timeout)
+        except CallFailed as error:
+            return Verdict(Ruling.FAILED, why=str(error))
+        return self._judge(answer, time())
+
+    def _conclude(self, parcel: Parcel, verdict: Verdict, attempt: int, now: float) -> None:
+        counts, ruling = self.counts, verdict.ruling
+        if ruling is Ruling.FAILED:
+            counts.failed += 1
+            self.last_failure = verdict.why
+            self.circuit.failed(now, attempt)
+            self._again(parcel, "E20", verdict.why)
+            return
+        if ruling is Ruling.BUSY:
+            counts.busy += 1
+            self.circuit.busy(now + verdict.seconds, now, attempt)
+            self.queue.give_back(parcel)
+            return
+        if self.circuit.succeeded(now, attempt):
+            self.pace.recovered(now)
+        if ruling is Ruling.DELIVERED:
+            counts.delivered += 1
+            settlement = Settlement(
+                parcel.seq, State.DELIVERED, time(), attempts=parcel.attempts + 1, code=verdict.code
+            )
+            self._office.settle(parcel, settlement, verdict.outcome)
+        elif ruling is Ruling.NO_ANSWER:
+            counts.no_answer += 1
+            self._again(parcel, verdict.code, verdict.code)
+        else:
+            counts.refused += 1
+            self.last_failure = verdict.why
+            settlement = Settlement(
+                parcel.seq, State.PARKED, time(), attempts=parcel.attempts + 1, code=verdict.why[:200]
+            )
+            self._office.settle(parcel, settlement)
+
+    def _again(self, parcel: Parcel, code: str, why: str) -> None:
+        """The next attempt by the retry strategy, or the parcel goes back."""
+        attempts, at = parcel.attempts + 1, time()
+        due = self.strategy.next_attempt(attempts, at, parcel.deadline, random())  # noqa: S311 - jitter, no secret
+        if due is None:
+            self.counts.returned += 1
+            self._office.send_back(parcel, code, attempts)
+        else:
+            settlement = Settlement(parcel.seq, State.DELAYED, at, due=due, attempts=attempts, code=why[:200])
+            self._office.settle(parcel, settlement)
+
+    def _give_up(self, parcel: Parcel) -> None:
+        self.counts.returned += 1
+        self._office.send_back(parcel, "E20", parcel.attempts)
+
+    def overdue(self, at: float) -> None:
+        """Send back what waits here past its deadline, whatever keeps it."""
+        for parcel in [parcel for parcel in self.queue if parcel.deadline <= at]:
+            self.queue.remove(parcel.seq)
+            self._give_up(parcel)
+
+    def drop(self) -> list[Parcel]:
+        """Forget what waits here, and break off what is being delivered: nothing of it is said to the store."""
+        dropped = list(self._tasks.values())
+        for task in list(self._tasks):
+            task.cancel()
+        while (parcel := self.queue.pop()) is not None:
+            dropped.append(parcel)
+        return dropped
+
+    async def end(self, until: float) -> None:
+        """Begin nothing more; let what is being delivered end until then, and break off the rest.
+
+        What is left is given back: what was broken off may have been taken, and says so.
+        """
+        self._ending = True
+        if self._soon is not None:
+            self._soon.cancel()
+        while self._tasks and monotonic() < until:
+            await asyncio.wait(list(self._tasks), timeout=until - monotonic())
+        at = time()
+        while (parcel := self.queue.pop()) is not None:
+            self._office.settle(parcel, _as_it_was(parcel, at, parcel.repeated))
+        broken = dict(self._tasks)
+        for task in broken:
+            task.cancel()
+        await asyncio.gather(*broken, return_exceptions=True)
+        for parcel in broken.values():
+            self._office.settle(parcel, _as_it_was(parcel, at, repeated=True))
+        self._way.cut()
+
+
+def _as_it_was(parcel: Parcel, at: float, repeated: bool) -> Settlement:
+    return Settlement(parcel.seq, State.READY, at, attempts=parcel.attempts, repeated=repeated)
+
+
+def _fields(parcel: Parcel) -> dict[str, str]:
+    """What goes with it: which attempt it is, since when it waits, and whether it may have come before."""
+    fields = {"Content-Type": "application/xml", "Sluicegate-Attempt": str(parcel.attempts + 1)}
+    if parcel.kind is Kind.REQUEST:
+        fields["Sluicegate-Accepted"] = formatdate(parcel.accepted_at, usegmt=True)
+    if parcel.attempts or parcel.repeated:
+        fields["Sluicegate-Repeat"] = "yes"
+    fields.update(parcel.fields)
+    return fields

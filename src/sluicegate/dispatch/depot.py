@@ -1,0 +1,312 @@
+"""The depot: between the store, which has every parcel, and the couriers, who have a window of them in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
+from time import monotonic, time
+from typing import TYPE_CHECKING
+
+from sluicegate.dispatch.backlog import Backlog
+from sluicegate.dispatch.intake import Intake, Outcome
+from sluicegate.dispatch.parcel import Incoming, Kind, Parcel, Queue, Receipt, Settlement, State, Taken, Want
+from sluicegate.dispatch.store.interface import LARGE, Standing, StoreError, Transaction
+from sluicegate.dispatch.window import Window
+from sluicegate.log import logger
+
+if TYPE_CHECKING:
+    from sluicegate.dispatch.courier import Courier
+    from sluicegate.dispatch.writer import Writer
+
+LEASE_MARGIN = 1.0  # seconds before its end in which nothing is begun
+AGAIN = 1.0  # seconds until a claim that failed is asked again
+MOST_DUE = 1_000  # parcels claimed in one go because their time has come
+
+
+class Depot:
+    """Takes parcels in, hands them to couriers, and lets them out.
+
+    Args:
+        window: what may be in memory.
+        backlogs: the ceiling of each CSP, by destination.
+    """
+
+    def __init__(self, window: Window, backlogs: Mapping[str, Backlog], intake: Intake) -> None:
+        self.window = window
+        self.backlogs = backlogs
+        self.couriers: dict[str, Courier] = {}
+        self.writer: Writer
+        self._intake = intake
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refilling: asyncio.Handle | None = None
+        self._bodies: dict[int, int] = {}
+
+    # --- in
+
+    async def submit(self, incoming: Sequence[Incoming]) -> list[Receipt]:
+        """Make parcels safe, and send those for which there is room in memory on their way.
+
+        Raises:
+            StoreError: they are not safe, or that is not known.
+        """
+        held = [self._room_for(parcel) for parcel in incoming]
+        for parcel in incoming:
+            if parcel.destination in self.backlogs:
+                self.backlogs[parcel.destination].took(parcel.user)
+        try:
+            receipts = await self.writer.accept(held)
+        except BaseException:
+            now = monotonic()
+            for parcel in held:
+                self._not_kept(parcel, now)
+            raise
+        self._arrived(held, receipts)
+        return receipts
+
+    async def conclude(self, key: bytes | None, code: str, letter: Incoming) -> tuple[State | None, Receipt]:
+        """Make an outcome safe that a CSP has told of an SR, and send it on its way to the User.
+
+        Raises:
+            StoreError: it is not safe, or that is not known.
+        """
+        held = self._room_for(letter)
+        try:
+            before, receipt = await self.writer.conclude(key, code, held)
+        except BaseException:
+            self._not_kept(held, monotonic())
+            raise
+        self._arrived([held], [receipt])
+        return before, receipt
+
+    def _room_for(self, parcel: Incoming) -> Incoming:
+        queue, octets = (parcel.destination, parcel.user, parcel.rank), _in_memory(len(parcel.body))
+        if parcel.destination not in self.couriers or not self.window.admits(queue, octets):
+            return parcel
+        self.window.held(queue, octets)
+        return _held(parcel)
+
+    def _not_kept(self, parcel: Incoming, now: float) -> None:
+        if parcel.hold:
+            self.window.left((parcel.destination, parcel.user, parcel.rank), _in_memory(len(parcel.body)))
+        if parcel.destination in self.backlogs:
+            self.backlogs[parcel.destination].ended(parcel.user, now)
+
+    def _arrived(self, incoming: Sequence[Incoming], receipts: Sequence[Receipt]) -> None:
+        now = monotonic()
+        for parcel, receipt in zip(incoming, receipts, strict=True):
+            if receipt.taken is not Taken.ACCEPTED:
+                self._not_kept(parcel, now)
+                continue
+            queue, octets = (parcel.destination, parcel.user, parcel.rank), _in_memory(len(parcel.body))
+            if receipt.state is State.CLAIMED:
+                self.couriers[parcel.destination].offer(_parcel(parcel, receipt))
+                continue
+            if parcel.hold:
+                self.window.left(queue, octets)
+            if receipt.state is State.READY and parcel.destination in self.couriers:
+                self.window.spilled(queue)
+                self.refill_soon()
+
+    # --- from the store to memory
+
+    def freed(self, queues: Mapping[Queue, int]) -> None:
+        """So many parcels of these queues are READY in the store."""
+        for queue, count in queues.items():
+            if queue[0] in self.couriers:
+                self.window.spilled(queue, count)
+        self.refill_soon()
+
+    def hurried(self, ranks: Mapping[int, int]) -> None:
+        """Parcels in memory that took a smaller rank: somebody urgent waits behind them."""
+        for seq, rank in ranks.items():
+            for courier in self.couriers.values():
+                parcel = courier.queue.hurry(seq, rank)
+                if parcel is not None:
+                    octets = _in_memory(parcel.octets)
+                    self.window.left((parcel.destination, parcel.user, parcel.rank), octets)
+                    self.window.held((parcel.destination, parcel.user, rank), octets)
+                    break
+
+    def refill_soon(self) -> None:
+        """Fill what is half empty, once this turn of the loop is over."""
+        if self._refilling is None:
+            self._refilling = self._loop.call_soon(self._refill)
+
+    def _refill(self) -> None:
+        self._refilling = None
+        wants = self.window.wants(monotonic())
+        if wants:
+            self._spawn(self._claim_wanted(wants))
+
+    async def _claim_wanted(self, wants: Sequence[Want]) -> None:
+        try:
+            parcels = await self.writer.claim(wants)
+        except StoreError:
+            for want in wants:
+                self.window.claimed((want.destination, want.user, want.rank), 0, 0)
+            self._loop.call_later(AGAIN, self.refill_soon)
+            return
+        got: dict[Queue, int] = {}
+        for parcel in parcels:
+            queue = (parcel.destination, parcel.user, parcel.rank)
+            got[queue] = got.get(queue, 0) + 1
+        for want in wants:
+            queue = (want.destination, want.user, want.rank)
+            self.window.claimed(queue, want.most, got.get(queue, 0))
+        self.hold(parcels)
+
+    def hold(self, parcels: Sequence[Parcel]) -> None:
+        """Parcels that this dispatcher has claimed: to their couriers."""
+        for parcel in parcels:
+            self.taken_out(parcel)
+            self.couriers[parcel.destination].offer(parcel)
+
+    def taken_out(self, parcel: Parcel) -> None:
+        """This dispatcher has claimed a parcel: it is in memory until it is settled."""
+        self.window.held((parcel.destination, parcel.user, parcel.rank), _in_memory(parcel.octets))
+
+    async def claim_due(self) -> None:
+        """Take in what is due for its next attempt, for couriers who could make it."""
+        now = monotonic()
+        for name, courier in self.couriers.items():
+            most = min(MOST_DUE, self.window.room_for(name))
+            if most > 0 and not courier.paused and courier.circuit.may(now):
+                self.hold(await self.writer.claim_by(partial(_due, name, most)))
+
+    async def claim_overdue(self) -> None:
+        """Send back what is past its deadline, wherever it waits."""
+        at = time()
+        for courier in self.couriers.values():
+            courier.overdue(at)
+        for parcel in await self.writer.claim_by(lambda store: store.claim_overdue(at, MOST_DUE)):
+            self.taken_out(parcel)
+            self.send_back(parcel, "E20", parcel.attempts)
+
+    # --- out (what couriers ask)
+
+    def may_send(self) -> bool:
+        """Whether the claims of this dispatcher still hold."""
+        return monotonic() < self.writer.lease_until - LEASE_MARGIN
+
+    async def body(self, parcel: Parcel) -> bytes | None:
+        """A parcel's body. Raises StoreError."""
+        if parcel.body is not None:
+            return parcel.body
+        return await self.writer.do(lambda store: store.body(parcel.seq))
+
+    def settle(self, parcel: Parcel, settlement: Settlement, outcome: bytes | None = None) -> None:
+        """A parcel leaves memory."""
+        letters = []
+        if outcome is not None and parcel.kind is Kind.REQUEST:
+            found = self._intake.outcome(outcome, settlement.at)
+            if isinstance(found, Outcome):
+                letters = [self._room_for(found.incoming)]
+            else:
+                logger().error("an outcome has no User", destination=parcel.destination, seq=parcel.seq, why=found.text)
+        self._spawn(self._settle(parcel, settlement, letters))
+
+    def send_back(self, parcel: Parcel, code: str, attempts: int) -> None:
+        """A parcel cannot be delivered. Of an SR, its User is told; a Response is given up, and stays to be found."""
+        self._spawn(self._send_back(parcel, code, attempts))
+
+    async def _send_back(self, parcel: Parcel, code: str, attempts: int) -> None:
+        at = time()
+        settlement = Settlement(parcel.seq, State.RETURNED, at, attempts=attempts, code=code)
+        letters: list[Incoming] = []
+        if parcel.kind is Kind.REQUEST:
+            try:
+                body = await self.body(parcel)
+            except StoreError:
+                await self._settle(parcel, Settlement(parcel.seq, State.READY, at, attempts=attempts), ())
+                return
+            courier = self.couriers.get(parcel.destination)
+            wait = courier.circuit.next_probe(monotonic()) if courier is not None else 0.0
+            letter = self._intake.returned(parcel, body or b"", code, at, attempts, max(60, round(wait)))
+            letters = [self._room_for(letter)]
+        else:
+            logger().error("a Response was given up", user=parcel.user, seq=parcel.seq, attempts=attempts)
+        await self._settle(parcel, settlement, letters)
+
+    async def _settle(self, parcel: Parcel, settlement: Settlement, letters: Sequence[Incoming]) -> None:
+        try:
+            receipts = await self.writer.settle(settlement, letters)
+        except StoreError:  # at the end only: it stays claimed, and whoever comes next sends it again
+            receipts = []
+        now = monotonic()
+        self.window.left((parcel.destination, parcel.user, parcel.rank), _in_memory(parcel.octets))
+        if settlement.state >= State.DELIVERED and parcel.destination in self.backlogs:
+            self.backlogs[parcel.destination].ended(parcel.user, now)
+        if receipts:
+            self._arrived(letters, receipts)
+        if settlement.state is State.READY and parcel.destination in self.couriers:
+            self.window.spilled((parcel.destination, parcel.user, parcel.rank))
+        if self.window.spilled_total:
+            self.refill_soon()
+
+    # --- the whole
+
+    def restart(self, standing: Sequence[Standing]) -> None:
+        """Begin with what the store has."""
+        self.window.restart([one for one in standing if one.queue[0] in self.couriers])
+        self.recount(standing)
+        self.refill_soon()
+
+    def recount(self, standing: Sequence[Standing]) -> None:
+        """How much is open for each CSP, by User."""
+        for name, backlog in self.backlogs.items():
+            counts: dict[str, int] = {}
+            for one in standing:
+                if one.queue[0] == name:
+                    counts[one.queue[1]] = counts.get(one.queue[1], 0) + sum(one.states.values())
+            backlog.recount(counts)
+
+    def lease_lost(self) -> None:
+        """What is held may be another dispatcher's now: drop it all, say nothing of it to the store."""
+        for courier in self.couriers.values():
+            for parcel in courier.drop():
+                queue = (parcel.destination, parcel.user, parcel.rank)
+                self.window.left(queue, _in_memory(parcel.octets))
+                self.window.spilled(queue)
+        self.refill_soon()
+
+    def refuses(self, destination: str, user: str) -> float | None:
+        """Seconds for which this CSP takes no more of this User; None: it does."""
+        backlog = self.backlogs.get(destination)
+        return None if backlog is None else backlog.refuses(user, monotonic())
+
+    async def quiet(self) -> None:
+        """Wait until all that was settled is written."""
+        while self._tasks:
+            await asyncio.wait(list(self._tasks))
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _due(name: str, most: int, store: Transaction) -> list[Parcel]:
+    return store.claim_due([name], time(), most)
+
+
+def _in_memory(octets: int) -> int:
+    """What a parcel's body takes in memory: large ones are read only when they are sent."""
+    return octets if octets <= LARGE else 0
+
+
+def _held(parcel: Incoming) -> Incoming:
+    return Incoming(
+        parcel.kind, parcel.key, parcel.digest, parcel.destination, parcel.user, parcel.rank, parcel.path, parcel.lane,
+        parcel.srv, parcel.accepted_at, parcel.deadline, parcel.body, parcel.fields, parcel.preceding, hold=True,
+    )  # fmt: skip
+
+
+def _parcel(incoming: Incoming, receipt: Receipt) -> Parcel:
+    octets = len(incoming.body)
+    return Parcel(
+        receipt.seq, incoming.kind, incoming.key, incoming.destination, incoming.user, incoming.rank, incoming.path,
+        incoming.lane, incoming.srv, incoming.accepted_at, incoming.deadline, attempts=0, repeated=False, octets=octets,
+        body=incoming.body if octets <= LARGE else None, fields=incoming.fields,
+    )  # fmt: skip

@@ -1,0 +1,139 @@
+"""From the settings to the parts of a dispatcher."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sluicegate.allocation import Book, PriorityClass, Profile
+from sluicegate.dispatch.backlog import Backlog
+from sluicegate.dispatch.circuit import Circuit
+from sluicegate.dispatch.courier import Courier
+from sluicegate.dispatch.depot import Depot
+from sluicegate.dispatch.fair import FairQueue
+from sluicegate.dispatch.intake import Intake
+from sluicegate.dispatch.judge import Verdict, judge, judge_user
+from sluicegate.dispatch.pace import Pace
+from sluicegate.dispatch.parcel import CSP, USER
+from sluicegate.dispatch.strategy import RetryStrategy
+from sluicegate.dispatch.window import Window
+from sluicegate.http.post import Answer, Caller
+from sluicegate.http.tls import client_context
+from sluicegate.routing import Routes
+from sluicegate.settings import Settings, Upstream, User
+from sluicegate.settings.dispatching import Csp, DeliveryTls, Dispatch, Retry
+
+IDLE = 15.0  # seconds after which a connection is not used again: most servers keep one for longer
+PER_QUEUE = 1_000  # parcels of one queue in memory: some seconds of the fastest CSP
+UNHURRIED = 1e6  # SR/s: no limit (a User's endpoint has places, and no rate)
+SLOW_START = 10.0  # seconds, of a User's endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """What a pool of connections waits for, in seconds."""
+
+    upstream_connect: float
+    upstream_idle: float = IDLE
+
+
+def window_of(dispatch: Dispatch) -> Window:
+    """What may be in memory."""
+    return Window(dispatch.window, dispatch.window_octets, min(PER_QUEUE, max(1, dispatch.window // 4)))
+
+
+def backlogs(settings: Settings) -> dict[str, Backlog]:
+    """The ceiling of each CSP, shared by allocation."""
+    allocations = {user.name: user.allocation for user in settings.users}
+    return {CSP + csp.name: Backlog(csp.backlog, csp.backlog_age, allocations) for csp in settings.csps}
+
+
+def profile_of(user: User) -> Profile:
+    """A User's own priorities."""
+    return Profile(
+        tuple(PriorityClass(one.name, one.srvs, one.command_variants, one.targets, one.reserve) for one in user.classes)
+    )
+
+
+def intake_of(settings: Settings, routes: Routes) -> Intake:
+    """From octets to parcels, by these settings."""
+    dispatch = settings.dispatch
+    assert dispatch is not None  # noqa: S101 - a dispatcher has it
+    profiles = {user.name: profile_of(user) for user in settings.users}
+    originators = {
+        eui64: (holder.name, profiles[holder.name])
+        for eui64, (holder, _role) in Book.from_settings(settings).by_id.items()
+    }
+    return Intake(
+        routes,
+        originators,
+        dispatch.deadline_for,
+        malformed=dispatch.codes.malformed,
+        reused=dispatch.codes.reused,
+        give_up_seconds=dispatch.users.give_up_days * 86_400,
+    )
+
+
+def couriers(settings: Settings, depot: Depot) -> dict[str, Courier]:
+    """One for each CSP, and for each User with an endpoint. Raises OSError where a TLS file cannot be used."""
+    dispatch = settings.dispatch
+    assert dispatch is not None  # noqa: S101 - a dispatcher has it
+    weights = {user.name: user.allocation for user in settings.users}
+    made = {CSP + csp.name: _to_csp(csp, weights, depot) for csp in settings.csps}
+    for user in settings.users:
+        if user.endpoint is not None:
+            made[USER + user.name] = _to_user(user, user.endpoint, dispatch, depot)
+    return made
+
+
+def _to_csp(csp: Csp, weights: Mapping[str, float], depot: Depot) -> Courier:
+    circuit = csp.circuit
+    return Courier(
+        CSP + csp.name,
+        _caller(csp.url, csp.connect_timeout, csp.tls),
+        FairQueue(weights),
+        Circuit(circuit.failures, circuit.pause, circuit.longest_pause, circuit.probes),
+        Pace(csp.concurrency, csp.rate, csp.slow_start_seconds),
+        _strategy(csp.retry),
+        _judge_csp,
+        depot,
+        csp.timeout,
+    )
+
+
+def _to_user(user: User, endpoint: Upstream, dispatch: Dispatch, depot: Depot) -> Courier:
+    users = dispatch.users
+    return Courier(
+        USER + user.name,
+        _caller(replace(endpoint, prefix=""), users.timeout, users.tls if endpoint.scheme == "https" else None),
+        FairQueue({user.name: 1.0}),
+        Circuit(),
+        Pace(users.concurrency, UNHURRIED, SLOW_START),
+        _strategy(users.retry),
+        _judge_user,
+        depot,
+        users.timeout,
+        base=endpoint.prefix or "/",
+    )
+
+
+def _judge_csp(answer: Answer, at: float) -> Verdict:
+    return judge(answer.status, answer.fields, answer.body, at)
+
+
+def _judge_user(answer: Answer, at: float) -> Verdict:
+    return judge_user(answer.status, answer.fields, at)
+
+
+def _strategy(retry: Retry) -> RetryStrategy:
+    return RetryStrategy(retry.first, retry.factor, retry.jitter, retry.ceiling, retry.attempts)
+
+
+def _caller(url: Upstream, connect: float, tls: DeliveryTls | None) -> Caller:
+    context: ssl.SSLContext | None = None
+    if url.scheme == "https":
+        files = (tls.ca, tls.certificate, tls.key) if tls is not None else (None, None, None)
+        context = client_context(*files)
+    return Caller(asyncio.get_running_loop(), url, Waits(connect), context)

@@ -1,0 +1,206 @@
+"""The dispatcher as a service: started, run, drained, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import ssl
+from collections.abc import Awaitable, Callable, Coroutine
+from time import monotonic, time
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from sluicegate.dispatch.admin import admin_app
+from sluicegate.dispatch.depot import Depot
+from sluicegate.dispatch.fitting import backlogs, couriers, intake_of, window_of
+from sluicegate.dispatch.operator import Operator
+from sluicegate.dispatch.parcel import CSP
+from sluicegate.dispatch.server import Server
+from sluicegate.dispatch.store.interface import StoreError
+from sluicegate.dispatch.store.opening import open_store
+from sluicegate.dispatch.writer import Writer
+from sluicegate.http.listening import listen
+from sluicegate.log import logger
+from sluicegate.routing import Routes
+from sluicegate.settings import Settings
+from sluicegate.settings.dispatching import Dispatch
+
+if TYPE_CHECKING:
+    from sluicegate.log import BoundedQueue
+
+SWEEP = 0.25  # seconds between looks at what is due
+LOOK = 1.0  # ... at deadlines and ages
+COUNT = 2.0  # ... at what the other dispatchers have taken, where there are others
+PURGE = 30.0  # ... at what may be deleted
+PURGED_AT_ONCE = 500
+
+
+class Dispatcher:
+    """One dispatcher in one event loop, and its writer's thread.
+
+    Args:
+        settings: checked settings, with `[dispatch]`.
+        log: where lines that nobody took are counted.
+    """
+
+    def __init__(self, settings: Settings, log: BoundedQueue | None = None) -> None:
+        if settings.dispatch is None:
+            raise ValueError("there is no [dispatch] in the configuration")
+        self.settings = settings
+        self.dispatch: Dispatch = settings.dispatch
+        self._log = log
+        self._stop = asyncio.Event()
+        self._background: set[asyncio.Task[None]] = set()
+        self.draining = False
+        self.started_at = time()
+
+    async def run(self, ready: Callable[[], None] | None = None) -> None:
+        """Serve until SIGTERM or SIGINT, then drain.
+
+        Raises:
+            OSError: an address cannot be listened on, or a TLS file cannot be used.
+            StoreError: the store cannot be used, or is not durable.
+            RoutesError: the table of devices cannot be read.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        await self._start()
+        logger().info(
+            "dispatching",
+            listen=f"{self.dispatch.listen.host}:{self.port}",
+            admin=f"{self.dispatch.admin.host}:{self.admin_port}",
+            csps=[csp.name for csp in self.settings.csps],
+            open_parcels=self.depot.window.spilled_total + self.depot.window.count,
+        )
+        if ready is not None:
+            ready()
+        await self._stop.wait()
+        await self._drain()
+        logger().info("stopped")
+
+    def stop(self) -> None:
+        """Begin to drain, as SIGTERM does."""
+        self._stop.set()
+
+    async def _start(self) -> None:
+        settings, dispatch = self.settings, self.dispatch
+        listening = listen("dispatch.listen", dispatch.listen.host, dispatch.listen.port)
+        admin_listening = listen("dispatch.admin", dispatch.admin.host, dispatch.admin.port)
+        self.port = int(listening.getsockname()[1])
+        self.admin_port = int(admin_listening.getsockname()[1])
+        routes = await asyncio.to_thread(Routes.from_settings, settings)
+        store = await asyncio.to_thread(open_store, dispatch.store, lease_seconds=dispatch.lease_seconds)
+        await asyncio.to_thread(store.take_over, time())
+        intake = intake_of(settings, routes)
+        self.depot = Depot(window_of(dispatch), backlogs(settings), intake)
+        self.depot.writer = self.writer = Writer(store, self.depot, dispatch.lease_seconds)
+        self.depot.couriers.update(couriers(settings, self.depot))
+        self.writer.start()
+        self.operator = Operator(self.depot)
+        await self.operator.remember()
+        self.depot.restart(await self.writer.do(lambda transaction: transaction.standing()))
+        self.server = Server(intake, self.depot, settings)
+        self._listener = self._serve(self.server, listening, self._tls())
+        self._admin = self._serve(admin_app(self, self._log), admin_listening, None)
+        for every, work in ((SWEEP, self._sweep), (LOOK, self._look), (COUNT, self._count), (PURGE, self._purge)):
+            self._spawn(self._again(every, work), "again")
+
+    def _tls(self) -> tuple[str, str, str | None] | None:
+        tls = self.dispatch.tls
+        if tls is None:
+            return None
+        return str(tls.certificate), str(tls.key), str(tls.client_ca) if tls.client_ca else None
+
+    def _serve(self, app: object, listening: object, tls: tuple[str, str, str | None] | None) -> uvicorn.Server:
+        certificate, key, client_ca = tls or (None, None, None)
+        config = uvicorn.Config(
+            app,  # type: ignore[arg-type]
+            http="httptools",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=75,
+            limit_concurrency=None,
+            server_header=False,
+            proxy_headers=False,
+            date_header=True,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+            ssl_ca_certs=client_ca,
+            ssl_cert_reqs=ssl.CERT_REQUIRED if client_ca else ssl.CERT_NONE,
+        )
+        server = uvicorn.Server(config)
+        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+        self._spawn(server.serve(sockets=[listening]), "serve")  # type: ignore[list-item]
+        return server
+
+    # --- what is done again and again
+
+    async def _again(self, every: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(every)
+            try:
+                await work()
+            except StoreError:
+                pass  # the writer has said so
+            except Exception:  # deadlines and retries hang on these loops: they go on whatever happens in them
+                logger().exception("a periodic task failed", task=work.__name__)
+
+    async def _sweep(self) -> None:
+        await self.depot.claim_due()
+        self.depot.refill_soon()
+        now = monotonic()
+        for name, courier in self.depot.couriers.items():
+            courier.pace.share(self.writer.dispatchers)
+            backlog = self.depot.backlogs.get(name)
+            if backlog is not None:
+                backlog.hint(courier.circuit.next_probe(now))
+
+    async def _look(self) -> None:
+        await self.depot.claim_overdue()
+        names = list(self.depot.backlogs)
+        oldest = await self.writer.do(lambda transaction: [transaction.oldest(name) for name in names])
+        for name, accepted_at in zip(names, oldest, strict=True):
+            self.depot.backlogs[name].oldest(accepted_at)
+
+    async def _count(self) -> None:
+        if self.writer.dispatchers > 1:
+            self.depot.recount(await self.writer.do(lambda transaction: transaction.standing()))
+
+    async def _purge(self) -> None:
+        retention, now = self.dispatch.retention, time()
+        bodies, rows = now - retention.body_hours * 3600, now - retention.remember_days * 86_400
+        while await self.writer.do(lambda transaction: transaction.purge(bodies, rows, PURGED_AT_ONCE)):
+            await asyncio.sleep(0.05)  # others want to write, too
+
+    # --- the end
+
+    async def _drain(self) -> None:
+        """Accept no more, let attempts end, give back what is held."""
+        self.draining = self.server.draining = True
+        logger().info("draining", in_flight=sum(courier.in_flight for courier in self.depot.couriers.values()))
+        self._listener.should_exit = True
+        until = monotonic() + self.dispatch.drain_seconds
+        await asyncio.gather(*(courier.end(until) for courier in self.depot.couriers.values()))
+        await self.depot.quiet()
+        for task in list(self._background):
+            if task.get_name() == "again":
+                task.cancel()
+        self.server.close()
+        self._admin.should_exit = True
+        await asyncio.wait(list(self._background), timeout=2.0)
+        await self.writer.close()
+
+    def _spawn(self, work: Coroutine[object, object, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+def csp_names(settings: Settings) -> list[str]:
+    """The destinations of the CSPs, in the order of the configuration."""
+    return [CSP + csp.name for csp in settings.csps]

@@ -1,0 +1,101 @@
+"""What is there: for the dispatcher at its start, and for the operator."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from sqlalchemy import bindparam, delete, func, insert, select
+
+from sluicegate.dispatch.parcel import Parcel, Queue, State
+from sluicegate.dispatch.store import tables
+from sluicegate.dispatch.store.interface import Standing
+from sluicegate.dispatch.store.tables import flag, is_in, is_open, parcel
+from sluicegate.dispatch.store.work import COLUMNS, Work, as_parcel
+
+FOUND = 1_000
+"""Parcels that are shown of one key."""
+
+_BODY = select(tables.body.c.octets).where(tables.body.c.seq == bindparam("number"))
+
+_STANDING = (
+    select(parcel.c.destination, parcel.c.user, parcel.c.rank, parcel.c.state, func.count(), func.sum(parcel.c.octets))
+    .where(is_open(), parcel.c.destination >= "")  # all; see settling._SELECT_CLAIMS
+    .group_by(parcel.c.destination, parcel.c.user, parcel.c.rank, parcel.c.state)
+)
+
+_OLDEST = (
+    select(parcel.c.accepted_at)
+    .where(is_open(), parcel.c.destination == bindparam("to"))
+    .order_by(parcel.c.seq)
+    .limit(1)
+)
+
+_PARKED = (
+    select(*COLUMNS, parcel.c.code)
+    .where(is_in(State.PARKED), parcel.c.destination == bindparam("to"))
+    .order_by(parcel.c.seq)
+    .limit(bindparam("most"))
+)
+
+_FIND = (
+    select(*COLUMNS, parcel.c.state, parcel.c.code)
+    .where(parcel.c.key >= bindparam("least"))
+    .order_by(parcel.c.key)
+    .limit(FOUND)
+)
+
+
+def body(work: Work, seq: int) -> bytes | None:
+    """See `Transaction.body`."""
+    octets: bytes | None = work.connection.scalar(_BODY, {"number": seq})
+    return octets
+
+
+def standing(work: Work) -> list[Standing]:
+    """See `Transaction.standing`."""
+    states: dict[Queue, dict[State, int]] = defaultdict(dict)
+    octets: dict[Queue, int] = defaultdict(int)
+    for destination, user, rank, state, count, size in work.connection.execute(_STANDING):
+        states[destination, user, rank][State(state)] = count
+        octets[destination, user, rank] += int(size)
+    return [Standing(queue, states[queue], octets[queue]) for queue in sorted(states)]
+
+
+def oldest(work: Work, destination: str) -> float | None:
+    """See `Transaction.oldest`."""
+    at: float | None = work.connection.scalar(_OLDEST, {"to": destination})
+    return at
+
+
+def parked(work: Work, destination: str, most: int) -> list[tuple[Parcel, str]]:
+    """See `Transaction.parked`."""
+    rows = work.connection.execute(_PARKED, {"to": destination, "most": max(0, most)})
+    return [(as_parcel(row), row.code) for row in rows]
+
+
+def find(work: Work, key: bytes) -> list[tuple[Parcel, State, str]]:
+    """See `Transaction.find`. At most FOUND of them."""
+    after = _after(key)
+    query = _FIND if after is None else _FIND.where(parcel.c.key < after)
+    rows = work.connection.execute(query, {"least": key})
+    return [(as_parcel(row), State(row.state), row.code) for row in rows]
+
+
+def _after(key: bytes) -> bytes | None:
+    """The first octets behind all that begin with `key`; None: there are none."""
+    stem = key.rstrip(b"\xff")
+    return stem[:-1] + bytes((stem[-1] + 1,)) if stem else None
+
+
+def set_flag(work: Work, name: str, value: str | None) -> None:
+    """See `Transaction.set_flag`."""
+    work.change()
+    work.connection.execute(delete(flag).where(flag.c.name == name))
+    if value is not None:
+        work.connection.execute(insert(flag).values(name=name, value=value))
+
+
+def flags(work: Work) -> Mapping[str, str]:
+    """See `Transaction.flags`."""
+    return {row.name: row.value for row in work.connection.execute(select(flag.c.name, flag.c.value))}
