@@ -1,26 +1,22 @@
-"""Fixtures: one PostgreSQL for each worker, and stores that begin empty."""
+"""Fixtures: stores that begin empty."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
-from store_servers import Server
+from postgres import Server
 
 from sluicegate.dispatch.store.interface import Store
 from sluicegate.dispatch.store.opening import open_store
-
-_schemas = count(1)
+from sluicegate.dispatch.store.tables import VERSION, metadata
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+def server(postgres: Server) -> Server:
     """A PostgreSQL that keeps what it says."""
-    made = Server(fsync="on", synchronous_commit="off")  # the store asks for more itself
-    yield made
-    made.stop()
+    return postgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -29,7 +25,16 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return str(tmp_path / "dispatch.db")
     server: Server = request.getfixturevalue("server")
-    return server.schema(f"test{next(_schemas)}")
+    return emptied(server)
+
+
+def emptied(server: Server) -> str:
+    """A PostgreSQL store with nothing in it; to make its tables each time would take longer than most tests."""
+    if not server.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'emptied'"):
+        open_store(server.schema("emptied")).close()
+    tables = ", ".join(f"emptied.{name}" for name in metadata.tables)
+    server.execute(f"TRUNCATE {tables}", f"INSERT INTO emptied.meta VALUES ('schema', '{VERSION}')")
+    return server.url(options="-csearch_path=emptied")
 
 
 @pytest.fixture
@@ -55,5 +60,5 @@ def store(where: str, opener: Callable[..., Store]) -> Store:
 @pytest.fixture
 def shared(server: Server, opener: Callable[..., Store]) -> Callable[..., Store]:
     """Opens one PostgreSQL store as often as you like: each time another dispatcher."""
-    place = server.schema(f"test{next(_schemas)}")
+    place = emptied(server)
     return lambda **how: opener(place, **how)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DBAPIError, OperationalError
 from store_material import NOW, accept, ask, claim, hold, key, settle, sr, states
-from store_servers import Server
+from postgres import WHO, Server
 
 from sluicegate.dispatch.parcel import State, Taken
 from sluicegate.dispatch.store.errors import translated
@@ -22,7 +24,7 @@ from sluicegate.dispatch.store.interface import Store, StoreError, StoreFull, St
 from sluicegate.dispatch.store.opening import open_store
 
 Opener = Callable[..., Store]
-ROUNDS = 4
+ROUNDS = 3
 VICTIM = Path(__file__).parent / "store_victim.py"
 
 
@@ -41,12 +43,13 @@ def run_and_kill(where: str, first: int, after: float) -> list[int]:
 def test_what_was_acknowledged_survives_a_kill_at_any_time(where: str, opener: Opener) -> None:
     acknowledged: list[int] = []
     for number in range(ROUNDS):
-        acknowledged += run_and_kill(where, number * 100_000, random.uniform(0.0, 0.15))
+        acknowledged += run_and_kill(where, number * 100_000, random.uniform(0.0, 0.1))
         store = opener(where, lease_seconds=0.0)
-        for one in acknowledged:
-            (parcel, state, _) = ask(store, lambda it, one=one: it.find(key(one)))[0]
-            assert state in {State.DELIVERED, State.CLAIMED, State.BLOCKED, State.READY}
-            assert len(ask(store, lambda it, seq=parcel.seq: it.body(seq))) == 1_700
+        with store.transaction() as transaction:
+            for one in acknowledged:
+                parcel, state, _ = transaction.find(key(one))[0]
+                assert state in {State.DELIVERED, State.CLAIMED, State.BLOCKED, State.READY}
+                assert len(transaction.body(parcel.seq)) == 1_700
         store.close()
     assert acknowledged
     store = opener(where)
@@ -100,27 +103,40 @@ def test_a_full_sqlite_takes_nothing_by_half(tmp_path: Path, opener: Opener) -> 
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk() -> Iterator[Path]:
     """A file system of 3 MB, where we may make one."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    made = (
-        os.geteuid() == 0
-        and subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True, check=False
-        ).returncode
-        == 0
-    )
-    if not made:
+    folder = Path(tempfile.mkdtemp(prefix="store-small-", dir="/tmp"))
+    small = ["mount", "-t", "tmpfs", "-o", "size=3m,mode=755", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(small, capture_output=True, check=False).returncode != 0:
+        folder.rmdir()
         pytest.skip("we may not mount a small file system")
     yield folder
     subprocess.run(["umount", folder], check=True)
+    folder.rmdir()
+
+
+def grow(disk: Path) -> None:
+    """There is room again."""
+    subprocess.run(["mount", "-o", "remount,size=60m", disk], check=True)
 
 
 def test_a_full_disk_is_told_and_survived(small_disk: Path) -> None:
     store = open_store(str(small_disk / "dispatch.db"))
-    check_full(store, lambda: subprocess.run(["mount", "-o", "remount,size=30m", small_disk], check=True))
+    check_full(store, lambda: grow(small_disk))
     store.close()
+
+
+def test_a_full_disk_of_postgresql_is_told_and_survived(small_disk: Path, server: Server) -> None:
+    where = small_disk / "tables"
+    where.mkdir()
+    shutil.chown(where, WHO)
+    server.execute(f"CREATE TABLESPACE small LOCATION '{where}'")
+    store = open_store(f"{server.schema('small')}%20-cdefault_tablespace%3Dsmall")
+    try:
+        check_full(store, lambda: grow(small_disk))
+    finally:
+        store.close()
+        server.execute("DROP SCHEMA small CASCADE", "DROP TABLESPACE small")
 
 
 def test_a_full_disk_at_the_start_is_told(small_disk: Path) -> None:
@@ -131,7 +147,7 @@ def test_a_full_disk_at_the_start_is_told(small_disk: Path) -> None:
     open_store(str(small_disk / "dispatch.db")).close()
 
 
-def test_a_full_postgresql_is_told(store: Store) -> None:
+def test_what_postgresql_says_of_a_full_disk_is_understood() -> None:
     class DiskFull(Exception):
         sqlstate = "53100"
 

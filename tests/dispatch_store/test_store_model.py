@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from store_material import ANN, BOB, NORTH, NOW, SOUTH, key, sr
 from store_model import Known, Model
-from store_servers import Server
+from postgres import Server
 
 from sluicegate.dispatch.parcel import OPEN, Incoming, Parcel, Settlement, State, Want
 from sluicegate.dispatch.store.interface import Store
@@ -253,7 +253,7 @@ def test_a_store_is_what_its_model_is(both: bool, request: pytest.FixtureRequest
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=12 if both else 25,
+            max_examples=8 if both else 25,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

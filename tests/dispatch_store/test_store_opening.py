@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, event
 from store_material import accept, ask, sr, states
-from store_servers import Server
+from postgres import Server
 
 from sluicegate.dispatch.parcel import State
 from sluicegate.dispatch.store import databases

@@ -41,7 +41,8 @@ class Depot:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._refilling: asyncio.Handle | None = None
-        self._bodies: dict[int, int] = {}
+        self.look_again = False
+        """Parcels may lie READY in the store of which this dispatcher was not told: look."""
 
     # --- in
 
@@ -262,8 +263,13 @@ class Depot:
                     counts[one.queue[1]] = counts.get(one.queue[1], 0) + sum(one.states.values())
             backlog.recount(counts)
 
+    def taken_over(self) -> None:
+        """What another dispatcher held is READY."""
+        self.look_again = True
+
     def lease_lost(self) -> None:
         """What is held may be another dispatcher's now: drop it all, say nothing of it to the store."""
+        self.look_again = True
         for courier in self.couriers.values():
             for parcel in courier.drop():
                 queue = (parcel.destination, parcel.user, parcel.rank)

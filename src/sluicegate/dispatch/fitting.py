@@ -39,9 +39,10 @@ class Waits:
     upstream_idle: float = IDLE
 
 
-def window_of(dispatch: Dispatch) -> Window:
+def window_of(settings: Settings, dispatch: Dispatch) -> Window:
     """What may be in memory."""
-    return Window(dispatch.window, dispatch.window_octets, min(PER_QUEUE, max(1, dispatch.window // 4)))
+    per_queue = min(PER_QUEUE, max(1, dispatch.window // 4))
+    return Window(dispatch.window, dispatch.window_octets, per_queue, destinations=2 * max(1, len(settings.csps)))
 
 
 def backlogs(settings: Settings) -> dict[str, Backlog]:

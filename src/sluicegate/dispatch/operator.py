@@ -65,10 +65,7 @@ class Operator:
         """Parked parcels, and those that wait for their next attempt, are tried at once, as if for the first time."""
         destination = self.known(name)
         count = await self._depot.writer.do(lambda store: store.requeue(destination, seqs))
-        standing = await self._depot.writer.do(lambda store: store.standing())
-        self._depot.freed({
-            one.queue: one.states.get(State.READY, 0) for one in standing if one.queue[0] == destination
-        })  # fmt: skip
+        self._depot.look_again = True
         logger().warning("requeued", destination=destination, parcels=count)
         return count
 

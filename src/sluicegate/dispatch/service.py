@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SWEEP = 0.25  # seconds between looks at what is due
 LOOK = 1.0  # ... at deadlines and ages
-COUNT = 2.0  # ... at what the other dispatchers have taken, where there are others
+COUNT, COUNT_ALONE = 2.0, 30.0  # ... at what the store has, where other dispatchers use it too, and where not
 PURGE = 30.0  # ... at what may be deleted
 PURGED_AT_ONCE = 500
 
@@ -55,6 +55,7 @@ class Dispatcher:
         self._background: set[asyncio.Task[None]] = set()
         self.draining = False
         self.started_at = time()
+        self._next_count = 0.0
 
     async def run(self, ready: Callable[[], None] | None = None) -> None:
         """Serve until SIGTERM or SIGINT, then drain.
@@ -92,16 +93,16 @@ class Dispatcher:
         self.port = int(listening.getsockname()[1])
         self.admin_port = int(admin_listening.getsockname()[1])
         routes = await asyncio.to_thread(Routes.from_settings, settings)
-        store = await asyncio.to_thread(open_store, dispatch.store, lease_seconds=dispatch.lease_seconds)
+        self.store = store = await asyncio.to_thread(open_store, dispatch.store, lease_seconds=dispatch.lease_seconds)
         await asyncio.to_thread(store.take_over, time())
         intake = intake_of(settings, routes)
-        self.depot = Depot(window_of(dispatch), backlogs(settings), intake)
+        self.depot = Depot(window_of(settings, dispatch), backlogs(settings), intake)
         self.depot.writer = self.writer = Writer(store, self.depot, dispatch.lease_seconds)
         self.depot.couriers.update(couriers(settings, self.depot))
         self.writer.start()
         self.operator = Operator(self.depot)
         await self.operator.remember()
-        self.depot.restart(await self.writer.do(lambda transaction: transaction.standing()))
+        self.depot.restart(await asyncio.to_thread(store.look))
         self.server = Server(intake, self.depot, settings)
         self._listener = self._serve(self.server, listening, self._tls())
         self._admin = self._serve(admin_app(self, self._log), admin_listening, None)
@@ -168,8 +169,14 @@ class Dispatcher:
             self.depot.backlogs[name].oldest(accepted_at)
 
     async def _count(self) -> None:
-        if self.writer.dispatchers > 1:
-            self.depot.recount(await self.writer.do(lambda transaction: transaction.standing()))
+        """What others accepted, freed, or left behind is in the store: nobody told this dispatcher."""
+        now = monotonic()
+        if now < self._next_count and not self.depot.look_again:
+            return
+        self.depot.look_again = False
+        self.depot.restart(await asyncio.to_thread(self.store.look))
+        took = monotonic() - now
+        self._next_count = now + max(COUNT if self.writer.dispatchers > 1 else COUNT_ALONE, 20 * took)
 
     async def _purge(self) -> None:
         retention, now = self.dispatch.retention, time()

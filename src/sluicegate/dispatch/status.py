@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 async def status(dispatcher: Dispatcher) -> dict[str, Any]:
     """Everything about every destination. Figures of the backlog are the store's, so of all dispatchers together."""
     try:
-        standing = await dispatcher.writer.do(lambda store: store.standing())
+        standing = await asyncio.to_thread(dispatcher.store.look)
     except StoreError:
         standing = []
     by_name: dict[str, list[Standing]] = {}

@@ -29,6 +29,9 @@ class Told(Protocol):
     def hurried(self, ranks: Mapping[int, int]) -> None:
         """Claimed parcels that took a smaller rank."""
 
+    def taken_over(self) -> None:
+        """What another dispatcher held is READY."""
+
     def lease_lost(self) -> None:
         """Whatever was held may be another dispatcher's now: drop it."""
 
@@ -308,7 +311,7 @@ class Writer:
             self._loop.call_soon_threadsafe(self._told.lease_lost)
         if taken:
             logger().warning("took over what another dispatcher held", parcels=taken)
-            self._loop.call_soon_threadsafe(self._told.freed, {})
+            self._loop.call_soon_threadsafe(self._told.taken_over)
 
 
 def _sum(one: Mapping[Queue, int], other: Mapping[Queue, int]) -> Mapping[Queue, int]:

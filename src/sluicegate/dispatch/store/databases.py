@@ -30,6 +30,9 @@ class Database(Protocol):
     def connect(self) -> Connection:
         """A connection that is durable. Raises NotDurable, or an error of SQLAlchemy."""
 
+    def reader(self) -> Connection:
+        """A connection that only reads, and holds nobody up."""
+
     def take(self, connection: Connection, count: int) -> Sequence[int]:
         """See `work.Numbers`."""
 
@@ -60,6 +63,14 @@ class SqliteDatabase:
         except BaseException:
             connection.close()
             raise
+        return connection
+
+    def reader(self) -> Connection:
+        """See `Database.reader`."""
+        options = {"check_same_thread": False, "timeout": 5.0}
+        engine = create_engine(self._engine.url, poolclass=NullPool, connect_args=options, hide_parameters=True)
+        connection = engine.connect()
+        connection.exec_driver_sql("PRAGMA query_only = ON")
         return connection
 
     def take(self, connection: Connection, count: int) -> Sequence[int]:
@@ -173,6 +184,15 @@ class PostgresDatabase:
             connection.invalidate()
             connection.close()
             raise
+        return connection
+
+    def reader(self) -> Connection:
+        """See `Database.reader`."""
+        connection = self._engine.connect()
+        with connection.begin():
+            for name, value in SESSION.items():
+                connection.exec_driver_sql(f"SET SESSION {name} = '{value}'")
+            connection.exec_driver_sql("SET SESSION default_transaction_read_only = on")
         return connection
 
     def take(self, connection: Connection, count: int) -> Sequence[int]:

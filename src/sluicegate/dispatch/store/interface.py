@@ -122,6 +122,10 @@ class Store(Protocol):
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Begin; commit at the end, roll back on an exception. What was committed is on the disk."""
 
+    def look(self) -> list[Standing]:
+        """What `Transaction.standing` says, on a connection of its own. For other threads: with a million open parcels
+        it takes a second, in which transactions go on."""
+
     def take_over(self, at: float) -> int:
         """Claims of dispatchers that are no more (their lease has ended; with SQLite: all of an earlier process)
         are READY again, and `repeated`. Returns how many."""

@@ -65,7 +65,7 @@ class Lease:
         others = select(dispatcher.c.id).where(dispatcher.c.id != self.owner)
         if not self._single:
             others = others.where(dispatcher.c.lease_until <= self._now())
-        return list(connection.scalars(others))
+        return list(connection.scalars(others.with_for_update()))  # one that is just being renewed is not among them
 
     def forget(self, connection: Connection, owner: int) -> None:
         """Its claims are released."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from threading import Lock
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
@@ -103,6 +104,7 @@ class SqlStore:
         self._connection: Connection | None = connection
         self._lease = lease
         self._closed = False
+        self._look_lock = Lock()
         with self._working() as work:
             lease.register(work.connection, seconds)
 
@@ -111,6 +113,11 @@ class SqlStore:
         """See `Store.transaction`."""
         with self._working() as work:
             yield SqlTransaction(work, self._database.name)
+
+    def look(self) -> list[Standing]:
+        """See `Store.look`."""
+        with self._look_lock, translating(self._database.name), self._database.reader() as connection:
+            return reading.standing(Work(connection, self._database.dialect, self._lease, self._database))
 
     @contextmanager
     def _working(self) -> Iterator[Work]:
@@ -146,10 +153,8 @@ class SqlStore:
         """See `Store.take_over`."""
         released = 0
         with self._working() as work:
-            dead = self._lease.dead(work.connection)
-            if dead:
-                work.change()
-            for owner in dead:
+            work.change()
+            for owner in self._lease.dead(work.connection):
                 released += settling.release(work, owner)
                 self._lease.forget(work.connection, owner)
         return released

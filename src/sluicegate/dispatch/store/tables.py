@@ -1,8 +1,8 @@
 """The tables, the same for SQLite and PostgreSQL.
 
 Each index is partial: it holds only the parcels that its question is about, so what has ended costs none of them
-anything but `finished`. `open` has all that a dispatcher must know of a backlog when it starts. A partial index is used only where the query says the same, literally: the conditions below
-are part of the query, with constants and no parameters in them.
+anything but `finished`. A partial index is used only where the query says the same, literally: the conditions below are
+part of the query, with constants and no parameters in them.
 """
 
 from __future__ import annotations
@@ -136,6 +136,7 @@ def _index(name: str, *columns: str, where: ColumnElement[bool]) -> None:
 
 _index("parcel_ready", "destination", "user", "rank", "seq", where=is_in(State.READY))
 _index("parcel_lane", "lane", "seq", where=and_(is_open(), parcel.c.lane.is_not(None)))
+# All that a dispatcher must know of a backlog when it starts: a million parcels are counted without looking at them.
 _index("parcel_open", "destination", "seq", "state", "user", "rank", "octets", where=is_open())
 _index("parcel_due", "destination", "due", where=is_in(State.DELAYED))
 _index("parcel_parked", "destination", "seq", where=is_in(State.PARKED))

@@ -32,7 +32,7 @@ class Server:
     """One PostgreSQL."""
 
     def __init__(self, **settings: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="store-pg-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="test-pg-", dir="/tmp"))
         self._settings = QUICK | settings
         self._as = {"user": WHO, "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
         if self._as:
