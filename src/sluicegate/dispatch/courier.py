@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
+from math import inf
 from random import random
 from time import monotonic, time
 from typing import Protocol
@@ -102,7 +103,9 @@ class Courier:
         self._base = base
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[asyncio.Task[None], Parcel] = {}
+        self._told: dict[int, str] = {}
         self._soon: asyncio.Handle | None = None
+        self._timed = False
         self._ending = False
 
     @property
@@ -114,7 +117,15 @@ class Courier:
         """A parcel that this dispatcher has claimed."""
         self.queue.add(parcel)
         if self._soon is None:
-            self._soon = self._loop.call_soon(self.pump)
+            self._pump_soon()
+
+    def _pump_soon(self) -> None:
+        """At the end of this turn of the loop, whatever else is being waited for."""
+        if self._soon is not None and self._timed:
+            self._soon.cancel()
+            self._soon = None
+        if self._soon is None:
+            self._soon, self._timed = self._loop.call_soon(self.pump), False
 
     def pump(self) -> None:
         """Begin as many attempts as may begin now."""
@@ -125,7 +136,7 @@ class Courier:
         while len(self.queue) and not self.paused and not self._ending:
             if not (self.circuit.may(now) and self.pace.may(now) and self._office.may_send()):
                 wait = max(self.circuit.wait(now), self.pace.wait(now), 0.001)
-                self._soon = self._loop.call_later(min(wait, LOOK), self.pump)
+                self._soon, self._timed = self._loop.call_later(min(wait, LOOK), self.pump), True
                 return
             parcel = self.queue.pop()
             if parcel is None:
@@ -154,8 +165,8 @@ class Courier:
         now = monotonic()
         self.pace.ended(now)
         self._conclude(parcel, verdict, attempt, now)
-        if self._soon is None and len(self.queue):
-            self._soon = self._loop.call_soon(self.pump)
+        if len(self.queue):
+            self._pump_soon()
 
     async def _attempt(self, parcel: Parcel) -> Verdict:
         body = parcel.body if parcel.body is not None else await self._office.body(parcel)
@@ -169,57 +180,89 @@ class Courier:
         return self._judge(answer, time())
 
     def _conclude(self, parcel: Parcel, verdict: Verdict, attempt: int, now: float) -> None:
+        self._learn(verdict, attempt, now)
+        told = self._told.pop(parcel.seq, None)
+        ruling = verdict.ruling
+        if ruling is Ruling.DELIVERED:
+            self._delivered(parcel, verdict.code, verdict.outcome)
+        elif told is not None:  # an outcome counts more than what became of the answer
+            self._delivered(parcel, told)
+        elif ruling is Ruling.FAILED:
+            self._again(parcel, "E20", verdict.why)
+        elif ruling is Ruling.BUSY:
+            self.queue.give_back(replace(parcel, repeated=True))
+        elif ruling is Ruling.NO_ANSWER:
+            self._again(parcel, verdict.code, verdict.code)
+        else:
+            settlement = Settlement(
+                parcel.seq, State.PARKED, time(), attempts=parcel.attempts + 1, code=verdict.why[:200], repeated=True
+            )
+            self._office.settle(parcel, settlement)
+
+    def _learn(self, verdict: Verdict, attempt: int, now: float) -> None:
+        """What an answer says of the destination."""
         counts, ruling = self.counts, verdict.ruling
         if ruling is Ruling.FAILED:
             counts.failed += 1
             self.last_failure = verdict.why
             self.circuit.failed(now, attempt)
-            self._again(parcel, "E20", verdict.why)
             return
         if ruling is Ruling.BUSY:
             counts.busy += 1
             self.circuit.busy(now + verdict.seconds, now, attempt)
-            self.queue.give_back(parcel)
             return
         if self.circuit.succeeded(now, attempt):
             self.pace.recovered(now)
         if ruling is Ruling.DELIVERED:
             counts.delivered += 1
-            settlement = Settlement(
-                parcel.seq, State.DELIVERED, time(), attempts=parcel.attempts + 1, code=verdict.code
-            )
-            self._office.settle(parcel, settlement, verdict.outcome)
         elif ruling is Ruling.NO_ANSWER:
             counts.no_answer += 1
-            self._again(parcel, verdict.code, verdict.code)
         else:
             counts.refused += 1
             self.last_failure = verdict.why
-            settlement = Settlement(
-                parcel.seq, State.PARKED, time(), attempts=parcel.attempts + 1, code=verdict.why[:200]
-            )
-            self._office.settle(parcel, settlement)
+
+    def _delivered(self, parcel: Parcel, code: str, outcome: bytes | None = None) -> None:
+        settlement = Settlement(parcel.seq, State.DELIVERED, time(), attempts=parcel.attempts + 1, code=code)
+        self._office.settle(parcel, settlement, outcome)
+
+    def concluded(self, seq: int, code: str) -> None:
+        """The destination told the outcome of an SR that is here, before it answered or in spite of its answer."""
+        parcel = self.queue.remove(seq)
+        if parcel is not None:
+            self._delivered(parcel, code)
+        elif any(one.seq == seq for one in self._tasks.values()):
+            self._told[seq] = code
 
     def _again(self, parcel: Parcel, code: str, why: str) -> None:
         """The next attempt by the retry strategy, or the parcel goes back."""
         attempts, at = parcel.attempts + 1, time()
         due = self.strategy.next_attempt(attempts, at, parcel.deadline, random())  # noqa: S311 - jitter, no secret
         if due is None:
-            self.counts.returned += 1
             self._office.send_back(parcel, code, attempts)
         else:
             settlement = Settlement(parcel.seq, State.DELAYED, at, due=due, attempts=attempts, code=why[:200])
             self._office.settle(parcel, settlement)
 
     def _give_up(self, parcel: Parcel) -> None:
-        self.counts.returned += 1
         self._office.send_back(parcel, "E20", parcel.attempts)
+
+    def withdraw(self, deadline: float = inf) -> list[Parcel]:
+        """Take out what waits here with a deadline up to that one: whoever does it settles them."""
+        found = [parcel for parcel in self.queue if parcel.deadline <= deadline]
+        for parcel in found:
+            self.queue.remove(parcel.seq)
+        return found
 
     def overdue(self, at: float) -> None:
         """Send back what waits here past its deadline, whatever keeps it."""
-        for parcel in [parcel for parcel in self.queue if parcel.deadline <= at]:
-            self.queue.remove(parcel.seq)
+        for parcel in self.withdraw(at):
             self._give_up(parcel)
+
+    def break_off(self) -> None:
+        """The lease has ended: another dispatcher may begin what is being delivered here. It waits, marked."""
+        for task, parcel in list(self._tasks.items()):
+            task.cancel()
+            self.queue.give_back(replace(parcel, repeated=True))
 
     def drop(self) -> list[Parcel]:
         """Forget what waits here, and break off what is being delivered: nothing of it is said to the store."""
@@ -248,7 +291,11 @@ class Courier:
             task.cancel()
         await asyncio.gather(*broken, return_exceptions=True)
         for parcel in broken.values():
-            self._office.settle(parcel, _as_it_was(parcel, at, repeated=True))
+            told = self._told.pop(parcel.seq, None)
+            if told is not None:
+                self._delivered(parcel, told)
+            else:
+                self._office.settle(parcel, _as_it_was(parcel, at, repeated=True))
         self._way.cut()
 
 

@@ -106,7 +106,13 @@ class Dispatcher:
         self.server = Server(intake, self.depot, settings)
         self._listener = self._serve(self.server, listening, self._tls())
         self._admin = self._serve(admin_app(self, self._log), admin_listening, None)
-        for every, work in ((SWEEP, self._sweep), (LOOK, self._look), (COUNT, self._count), (PURGE, self._purge)):
+        for every, work in (
+            (SWEEP, self._sweep),
+            (SWEEP, self._due),
+            (LOOK, self._look),
+            (COUNT, self._count),
+            (PURGE, self._purge),
+        ):
             self._spawn(self._again(every, work), "again")
 
     def _tls(self) -> tuple[str, str, str | None] | None:
@@ -152,14 +158,19 @@ class Dispatcher:
                 logger().exception("a periodic task failed", task=work.__name__)
 
     async def _sweep(self) -> None:
-        await self.depot.claim_due()
         self.depot.refill_soon()
         now = monotonic()
+        may_send = self.depot.may_send()
         for name, courier in self.depot.couriers.items():
+            if not may_send:
+                courier.break_off()
             courier.pace.share(self.writer.dispatchers)
             backlog = self.depot.backlogs.get(name)
             if backlog is not None:
                 backlog.hint(courier.circuit.next_probe(now))
+
+    async def _due(self) -> None:  # apart from `_sweep`: it waits for the store, which may hang
+        await self.depot.claim_due()
 
     async def _look(self) -> None:
         await self.depot.claim_overdue()
