@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from dispatch_rig import World
-from postgres import Server
 
+from postgres import Server
 from sluicegate.dispatch import service
 
 _schemas = count(1)
@@ -26,5 +26,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 @pytest.fixture
 def shared(world: World, postgres: Server) -> World:
     """The same, with a PostgreSQL for several dispatchers."""
+    world.postgres = postgres
     world.store = postgres.schema(f"dispatchers{next(_schemas)}")
     return world

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -19,6 +20,7 @@ from click.testing import CliRunner, Result
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
+from postgres import Server
 from sluicegate.cli import main
 from sluicegate.dispatch.fitting import Waits
 from sluicegate.dispatch.service import Dispatcher
@@ -31,8 +33,8 @@ from sluicegate.simulate.standin_csp import Behaviour, CspSettings, StandInCsp, 
 from sluicegate.simulate.standin_csp import Settings as UserSettings
 from sluicegate.simulate.standin_csp.outcomes import Outcomes
 
-PATIENCE = 20.0
-"""Seconds for a whole test, and for whatever it waits for."""
+PATIENCE, WHOLE = 10.0, 25.0
+"""Seconds for what a test waits for, and for a whole test."""
 
 LARGE, SMALL, NONE = "Large Supplier A", "Small Supplier C", "Newcomer D"
 """Users with an allocation of 300 SR/s, of 100, and of none."""
@@ -73,7 +75,7 @@ def in_a_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
                 lambda _loop, said: unhandled.append(f"{said.get('message')}: {said.get('exception')!r}")
             )
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(WHOLE):
                     await test(**given)
             finally:
                 for one in given.values():
@@ -242,27 +244,19 @@ class Endpoint(StandInUser):
         return [one.code for one in self.heard if one.request_id == request_id]
 
 
-class Running:
-    """A dispatcher that runs."""
+class Asked:
+    """A dispatcher as its gateway, its CSPs and its operator see it."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.dispatcher = Dispatcher(settings)
-        self._ready = asyncio.Event()
-        self.task = asyncio.get_running_loop().create_task(self.dispatcher.run(self._ready.set))
-        self._callers: list[Caller] = []
-
-    async def started(self) -> Running:
-        ready = asyncio.create_task(self._ready.wait())
-        await asyncio.wait([ready, self.task], return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
-        if self.task.done():
-            self.task.result()
+    def reached_at(self, port: int, admin_port: int) -> None:
+        """Where it listens."""
         loop, waits = asyncio.get_running_loop(), Waits(2.0)
-        self.port, self.admin_port = self.dispatcher.port, self.dispatcher.admin_port
-        for port in (self.port, self.admin_port):
-            self._callers.append(Caller(loop, Upstream("http", "127.0.0.1", port), waits, None))
-        return self
+        self.port, self.admin_port = port, admin_port
+        self._callers = [Caller(loop, Upstream("http", "127.0.0.1", one), waits, None) for one in (port, admin_port)]
+
+    def leave(self) -> None:
+        """Ask nothing more."""
+        for caller in self._callers:
+            caller.cut()
 
     @property
     def url(self) -> str:
@@ -343,14 +337,56 @@ class Running:
         arguments = ["dispatch", *words, "--admin", f"127.0.0.1:{self.admin_port}"]
         return await asyncio.to_thread(CliRunner().invoke, main, arguments)
 
+
+class Process(Asked):
+    """`sluicegate dispatch`, in a process of its own."""
+
+    def __init__(self, config: Path) -> None:
+        self._config = config
+
+    async def started(self) -> Process:
+        command = (sys.executable, "-m", "sluicegate", "dispatch", "--config", str(self._config))
+        self._process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+        lines = []
+        assert self._process.stderr is not None
+        async for line in self._process.stderr:
+            lines.append(line)
+            told = json.loads(line)
+            if told["event"] == "dispatching":
+                self.reached_at(*(int(told[key].rpartition(":")[2]) for key in ("listen", "admin")))
+                return self
+        raise AssertionError(lines)
+
+    async def kill(self) -> None:
+        """As a crash does."""
+        self._process.kill()
+        await self._process.communicate()
+        self.leave()
+
+
+class Running(Asked):
+    """A dispatcher that runs in this event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.dispatcher = Dispatcher(settings)
+        self._ready = asyncio.Event()
+        self.task = asyncio.get_running_loop().create_task(self.dispatcher.run(self._ready.set))
+
+    async def started(self) -> Running:
+        ready = asyncio.create_task(self._ready.wait())
+        await asyncio.wait([ready, self.task], return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        if self.task.done():
+            self.task.result()
+        self.reached_at(self.dispatcher.port, self.dispatcher.admin_port)
+        return self
+
     async def stop(self) -> None:
         """Drain and end."""
+        self.leave()  # a server waits for the connections that it has
         self.dispatcher.stop()
         await self.task
-        for caller in self._callers:
-            caller.cut()
-
-    # --- into its store
 
     def commits_held(self) -> AbstractContextManager[Gate]:
         """Transactions wait before their commit, until the gate is opened."""
@@ -401,6 +437,8 @@ class World:
         self.users: dict[str, Json] = {
             name: {"ids": [IDS[name]], "allocation": allocation} for name, allocation in ALLOCATIONS.items()
         }
+        self.postgres: Server | None = None
+        """Where `store` is on one."""
         self.running: list[Running] = []
         self.log: list[Json] = []
         self._logs: AbstractContextManager[Any] | None = None
@@ -463,9 +501,15 @@ class World:
         if self._logs is None:
             self._logs = capture_logs()
             self.log = self._logs.__enter__()
-        made = Running(settings)
+        made = await Running(settings).started()
         self.running.append(made)
-        return await made.started()
+        return made
+
+    async def process(self, **dispatch: Any) -> Process:
+        """Start one in a process of its own: whoever does it kills it."""
+        config = self.folder / "sluicegate.toml"
+        config.write_text(self.text(dispatch=dispatch))
+        return await Process(config).started()
 
     def logged(self, event: str) -> list[Json]:
         """Lines of the log."""
@@ -474,7 +518,7 @@ class World:
     async def close(self) -> None:
         """End everything; what a dispatcher raised is raised."""
         for one in [*self.csps.values(), *self.endpoints.values()]:
-            one.control({"state": "up"})
+            one.control({"state": "down"})  # what hangs ends now
         for one in self.running:
             await one.stop()
         for standin in [*self.csps.values(), *self.endpoints.values()]:

@@ -75,7 +75,7 @@ class FakeStore:
 
     def release_all_but(self, held):
         self.released.append(set(held))
-        return 0
+        return 1
 
     def renew(self, seconds):
         return self.kept
@@ -99,6 +99,9 @@ class Told:
 
     def hurried(self, ranks):
         self.heard.append(("hurried", dict(ranks)))
+
+    def released(self):
+        self.heard.append(("released",))
 
     def lease_lost(self):
         self.heard.append(("lease lost",))
@@ -187,7 +190,7 @@ def test_an_accept_that_fails_does_not_take_the_settlements_of_its_batch_with_it
 
 
 def test_after_a_lost_connection_what_nobody_holds_is_given_back():
-    async def test(writer, store, _told):
+    async def test(writer, store, told):
         held = (await writer.accept([incoming(1), incoming(2)]))[0].seq
         store.fails = [StoreLost("gone")]
         with pytest.raises(StoreLost):
@@ -195,6 +198,7 @@ def test_after_a_lost_connection_what_nobody_holds_is_given_back():
         await writer.settle(Settlement(held, State.DELIVERED, 0.0))
         await writer.accept([incoming(4)])
         assert store.released == [{1, 2}]
+        assert ("released",) in told.heard  # nobody would look for them
 
     running(test)
 
@@ -229,12 +233,36 @@ def test_a_response_that_comes_after_a_return_says_that_it_is_late():
         seen = []
         accept = store.accept
         store.accept = lambda parcels: seen.extend(parcels) or accept(parcels)
-        state, receipt = await writer.conclude(bytes(24), "I0", incoming(1))
-        assert state is State.RETURNED
-        assert receipt.taken is Taken.ACCEPTED
-        assert seen[0].fields == {"Sluicegate-Late": "yes"}
+        concluded = await writer.conclude(bytes(24), "I0", incoming(1))
+        assert concluded.before is State.RETURNED
+        assert concluded.receipt.taken is Taken.ACCEPTED
+        assert seen == [concluded.letter]
+        assert concluded.letter.fields == {"Sluicegate-Late": "yes"}
 
     running(test)
+
+
+def test_who_is_hurried_by_an_outcome_is_told():
+    async def test(writer, store, told):
+        store.ranks = {5: 0}
+        await writer.conclude(bytes(24), "I0", incoming(1))
+        await asyncio.sleep(0)
+        assert ("hurried", {5: 0}) in told.heard
+
+    running(test)
+
+
+def test_other_dispatchers_that_come_or_go_are_told():
+    async def test(writer, store, told):
+        store.dispatchers = lambda: 2
+        for _ in range(200):
+            if ("released",) in told.heard:
+                assert writer.dispatchers == 2
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(told.heard)
+
+    running(test, lease=0.06)
 
 
 def test_a_lease_that_had_ended_is_told():

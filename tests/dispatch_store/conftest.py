@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from postgres import Server
 
+from postgres import Server
 from sluicegate.dispatch.store.interface import Store
 from sluicegate.dispatch.store.opening import open_store
 from sluicegate.dispatch.store.tables import VERSION, metadata

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from store_material import ANN, NORTH, NOW, accept, ask, claim, hold, key, look, numbers, settle, sr, states
-from postgres import Server
 
+from postgres import Server
 from sluicegate.dispatch.parcel import Incoming, Receipt, State, Taken, Want
 from sluicegate.dispatch.store.databases import SESSION
 from sluicegate.dispatch.store.interface import Store, StoreError, StoreLost, Transaction

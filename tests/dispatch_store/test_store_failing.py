@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DBAPIError, OperationalError
 from store_material import NOW, accept, ask, claim, hold, key, settle, sr, states
-from postgres import WHO, Server
 
+from postgres import WHO, Server
 from sluicegate.dispatch.parcel import State, Taken
 from sluicegate.dispatch.store.errors import translated
 from sluicegate.dispatch.store.interface import Store, StoreError, StoreFull, StoreLost, Transaction

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from store_material import ANN, BOB, NORTH, NOW, SOUTH, key, sr
 from store_model import Known, Model
-from postgres import Server
 
+from postgres import Server
 from sluicegate.dispatch.parcel import OPEN, Incoming, Parcel, Settlement, State, Want
 from sluicegate.dispatch.store.interface import Store
 from sluicegate.dispatch.store.opening import open_store

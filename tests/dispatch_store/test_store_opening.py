@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, event
 from store_material import accept, ask, sr, states
-from postgres import Server
 
+from postgres import Server
 from sluicegate.dispatch.parcel import State
 from sluicegate.dispatch.store import databases
 from sluicegate.dispatch.store.durable import assert_durable

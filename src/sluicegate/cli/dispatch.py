@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ import click
 from sluicegate.cli.configuration import insecure_option, read_settings
 
 SWITCH = 0.0005  # seconds: so long may the writer's thread hold up the event loop
+Cells = dict[str, Callable[[dict[str, Any]], Any]]  # what stands under which heading, of a destination's status
 TIMEOUT = 60.0  # seconds for an answer: returning a large backlog takes a while
 
 admin_option = click.option(
@@ -97,42 +99,79 @@ def status(admin: str, as_json: bool) -> None:
         click.echo(json.dumps(told, indent=2))
         return
     from rich.console import Console  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
-    console = Console(soft_wrap=True)
+    console = Console()
     for title, part in (("CSPs", told["csps"]), ("Users' endpoints", told["users"])):
-        if part:
-            console.print(_table(title, part))
-    intake = told["intake"]
-    taken = ", ".join(f"{name} {count:,}" for name, count in intake.items() if count)
-    console.print(f"intake: {taken or 'nothing yet'}")
+        for table in _tables(console, title, part) if part else ():
+            console.print(table)
+        for name, one in part.items():
+            if one["breaker"] not in ("closed", "none") and one["last_failure"]:
+                console.print(Text(f"{name}: {one['last_failure']}", "red"))
+    taken = ", ".join(f"{name} {count:,}" for name, count in told["intake"].items() if count)
+    console.print(Text(f"intake: {taken or 'nothing yet'}"))
     if told["store"]["failing"]:
-        console.print(f"[red]the store fails: {told['store']['failing']}[/red]")
+        console.print(Text(f"the store fails: {told['store']['failing']}", "red"))
 
 
-def _table(title: str, part: dict[str, dict[str, Any]]) -> object:
+def _tables(console: Any, title: str, part: dict[str, dict[str, Any]]) -> list[Any]:
+    """One table where it fits, else two: what waits, and what became of it."""
+    waits, went = _columns(part, _WAITS), _columns(part, _WENT)
+    whole = _table(title, part, waits | went)
+    if console.measure(whole, options=console.options.update(width=1000)).maximum <= console.width:
+        return [whole]
+    return [_table(f"{title}: what waits", part, waits), _table(f"{title}: since the start", part, went)]
+
+
+def _columns(part: dict[str, dict[str, Any]], cells: Cells) -> dict[str, list[Any]]:
+    return {heading: [cell(one) for one in part.values()] for heading, cell in cells.items()}
+
+
+def _table(title: str, part: dict[str, dict[str, Any]], columns: dict[str, list[Any]]) -> Any:
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
-    table = Table(title=title, title_justify="left")
-    table.add_column("name")
-    table.add_column("breaker")
-    for heading in ("backlog", "oldest", "delayed", "parked", "in flight", "attempts", "delivered", "returned"):
-        table.add_column(heading, justify="right")
-    for name, one in part.items():
-        state = (
-            one["breaker"] + (", paused" if one.get("paused") else "") + (", draining" if one.get("draining") else "")
-        )
-        colour = {"closed": "green", "none": "yellow"}.get(one["breaker"], "red")
-        oldest = one.get("oldest_seconds")
-        table.add_row(
-            name,
-            f"[{colour}]{state}[/{colour}]",
-            f"{one['backlog']:,}" + (" full" if one.get("full") else ""),
-            "-" if oldest is None else _age(oldest),
-            f"{one['states']['delayed']:,}",
-            f"{one['states']['parked']:,}",
-            *(f"{one.get(key, 0):,}" for key in ("in_flight", "attempts", "delivered", "returned")),
-        )
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("name", overflow="fold", max_width=18)
+    for heading in columns:
+        if heading == "breaker":
+            table.add_column(heading, max_width=10)
+        else:
+            table.add_column(heading, justify="right", no_wrap=True)
+    for name, *row in zip(part, *columns.values(), strict=True):
+        table.add_row(Text(name), *row)
     return table
+
+
+def _breaker(one: dict[str, Any]) -> Any:
+    from rich.text import Text  # noqa: PLC0415
+
+    words = [one["breaker"], *(word for word in ("paused", "draining") if one.get(word))]
+    return Text(", ".join(words), {"closed": "green", "none": "yellow"}.get(one["breaker"], "red"))
+
+
+def _oldest(one: dict[str, Any]) -> str:
+    seconds = one.get("oldest_seconds")
+    return "-" if seconds is None else _age(seconds)
+
+
+def _figure(key: str) -> Callable[[dict[str, Any]], str]:
+    return lambda one: f"{one.get(key, 0):,}"
+
+
+_WAITS: Cells = {
+    "breaker": _breaker,
+    "backlog": lambda one: f"{one['backlog']:,}" + (" full" if one.get("full") else ""),
+    "oldest": _oldest,
+    "delayed": lambda one: f"{one['states']['delayed']:,}",
+    "parked": lambda one: f"{one['states']['parked']:,}",
+    "in flight": _figure("in_flight"),
+}
+_WENT: Cells = {
+    key.replace("_", " "): _figure(key)
+    for key in ("attempts", "delivered", "no_answer", "busy", "failed", "refused", "returned")
+}
 
 
 def _age(seconds: float) -> str:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from sluicegate.dispatch.metrics import registry
-from sluicegate.dispatch.operator import UnknownDestination
+from sluicegate.dispatch.operator import NotOfUsers, UnknownDestination
 from sluicegate.dispatch.parcel import State
 from sluicegate.dispatch.status import backpressure, status
 from sluicegate.dispatch.store.interface import StoreError
@@ -99,13 +99,13 @@ def admin_app(dispatcher: Dispatcher, log: BoundedQueue | None = None) -> Starle
         ("GET", "/metrics"): get_metrics,
         ("GET", "/healthz"): healthz,
         ("GET", "/readyz"): readyz,
-        ("POST", "/api/v1/destinations/{name}/pause"): pause,
-        ("POST", "/api/v1/destinations/{name}/resume"): resume,
-        ("POST", "/api/v1/destinations/{name}/drain"): drain,
-        ("POST", "/api/v1/destinations/{name}/undrain"): undrain,
-        ("GET", "/api/v1/destinations/{name}/parked"): parked,
-        ("POST", "/api/v1/destinations/{name}/requeue"): requeue,
-        ("POST", "/api/v1/destinations/{name}/return"): send_back,
+        ("POST", "/api/v1/destinations/{name:path}/pause"): pause,
+        ("POST", "/api/v1/destinations/{name:path}/resume"): resume,
+        ("POST", "/api/v1/destinations/{name:path}/drain"): drain,
+        ("POST", "/api/v1/destinations/{name:path}/undrain"): undrain,
+        ("GET", "/api/v1/destinations/{name:path}/parked"): parked,
+        ("POST", "/api/v1/destinations/{name:path}/requeue"): requeue,
+        ("POST", "/api/v1/destinations/{name:path}/return"): send_back,
         ("GET", "/api/v1/requests/{request_id}"): find,
     }
     return Starlette(
@@ -113,6 +113,7 @@ def admin_app(dispatcher: Dispatcher, log: BoundedQueue | None = None) -> Starle
         exception_handlers={
             UnknownDestination: _refusal(404),
             BadRequest: _refusal(400),
+            NotOfUsers: _refusal(400),
             StoreError: _refusal(503),
         },
     )

@@ -11,6 +11,7 @@ from sluicegate.dispatch.parcel import Incoming, Parcel, Queue, Receipt, Settlem
 from sluicegate.dispatch.store.interface import Transaction
 
 MOST_AT_ONCE = 2_000  # parcels in one transaction: a commit is to take milliseconds
+MOST_CLAIMED = 400  # parcels claimed in one go: some 20 ms
 MOST_OCTETS = 33_554_432  # of their bodies
 
 
@@ -31,6 +32,19 @@ class Settling:
     answer: asyncio.Future[list[Receipt]]
 
 
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """What an outcome has led to."""
+
+    before: State | None
+    """The state that the SR was in; None: it is not known."""
+    letter: Incoming
+    """As it was stored: where the SR was RETURNED, it says that it is late."""
+    receipt: Receipt
+    sr: Parcel | None = None
+    """The SR, where it was open. One that is CLAIMED is left to the dispatcher that holds it."""
+
+
 @dataclass(slots=True)
 class Concluding:
     """The outcome of an SR that its destination has told, and the Response for its User."""
@@ -38,7 +52,7 @@ class Concluding:
     key: bytes | None
     code: str
     letter: Incoming
-    answer: asyncio.Future[tuple[State | None, Receipt]]
+    answer: asyncio.Future[Concluded]
 
 
 @dataclass(slots=True)
@@ -86,11 +100,16 @@ class Done:
 
 
 def parts(batch: Batch) -> Iterable[Batch]:
-    """A batch in pieces that a transaction can take: what has happened goes first, large arrivals in several."""
-    if batch.parcels <= MOST_AT_ONCE and batch.octets <= MOST_OCTETS:
-        yield batch
+    """A batch in pieces that a transaction can take.
+
+    What has happened goes first, then what waits for an acknowledgement (large arrivals in several), and what claims
+    parcels comes last, so that nobody's acknowledgement waits for it.
+    """
+    last = Batch(claiming=batch.claiming, doing=batch.doing)
+    if not (batch.settling or batch.concluding or batch.accepting):
+        yield last
         return
-    part = Batch(batch.settling, batch.concluding, [], batch.claiming, batch.doing, len(batch.settling))
+    part = Batch(batch.settling, batch.concluding, parcels=len(batch.settling) + len(batch.concluding))
     for job in batch.accepting:
         size = sum(len(parcel.body) for parcel in job.incoming)
         if part.accepting and (part.parcels >= MOST_AT_ONCE or part.octets + size > MOST_OCTETS):
@@ -100,3 +119,5 @@ def parts(batch: Batch) -> Iterable[Batch]:
         part.parcels += len(job.incoming)
         part.octets += size
     yield part
+    if last:
+        yield last

@@ -16,8 +16,10 @@ from sluicegate.dispatch.fair import FairQueue
 from sluicegate.dispatch.judge import Ruling, Verdict
 from sluicegate.dispatch.pace import Pace
 from sluicegate.dispatch.parcel import Kind, Parcel, Settlement, State
+from sluicegate.dispatch.store.interface import StoreError
 from sluicegate.dispatch.strategy import RetryStrategy
 from sluicegate.http.post import Answer, CallFailed
+from sluicegate.log import logger
 
 LOOK = 0.5  # seconds: the longest that a courier sleeps while something waits
 
@@ -152,26 +154,35 @@ class Courier:
     async def _deliver(self, parcel: Parcel, attempt: int) -> None:
         task = asyncio.current_task()
         try:
-            verdict = await self._attempt(parcel)
+            found = await self._attempt(parcel)
         except asyncio.CancelledError:
             self.circuit.unclear(monotonic(), attempt)
             self.pace.ended(monotonic())
             raise
-        except Exception as error:  # ours: the parcel must not be lost with it
-            verdict = Verdict(Ruling.FAILED, why=repr(error))
+        except Exception as error:  # ours, and not the destination's: the parcel must not be lost with it
+            logger().exception("an attempt failed by our own fault", destination=self.name, seq=parcel.seq)
+            found = _parked(parcel, repr(error))
         finally:
             if task is not None:
                 self._tasks.pop(task, None)
         now = monotonic()
         self.pace.ended(now)
-        self._conclude(parcel, verdict, attempt, now)
+        if isinstance(found, Verdict):
+            self._conclude(parcel, found, attempt, now)
+        else:
+            self.circuit.unclear(now, attempt)
+            self._office.settle(parcel, found)
         if len(self.queue):
             self._pump_soon()
 
-    async def _attempt(self, parcel: Parcel) -> Verdict:
-        body = parcel.body if parcel.body is not None else await self._office.body(parcel)
+    async def _attempt(self, parcel: Parcel) -> Verdict | Settlement:
+        """What the answer means; where nothing could be sent, what becomes of the parcel."""
+        try:
+            body = parcel.body if parcel.body is not None else await self._office.body(parcel)
+        except StoreError:  # the writer has said so; it goes back as soon as the store works
+            return _as_it_was(parcel, time(), parcel.repeated)
         if body is None:
-            return Verdict(Ruling.REFUSED, why="its body is not there any more")
+            return _parked(parcel, "its body is not there any more")
         self.counts.attempts += 1
         try:
             answer = await self._way.post(self._base + parcel.path, body, _fields(parcel), self._timeout)
@@ -194,10 +205,7 @@ class Courier:
         elif ruling is Ruling.NO_ANSWER:
             self._again(parcel, verdict.code, verdict.code)
         else:
-            settlement = Settlement(
-                parcel.seq, State.PARKED, time(), attempts=parcel.attempts + 1, code=verdict.why[:200], repeated=True
-            )
-            self._office.settle(parcel, settlement)
+            self._office.settle(parcel, _parked(parcel, verdict.why))
 
     def _learn(self, verdict: Verdict, attempt: int, now: float) -> None:
         """What an answer says of the destination."""
@@ -240,7 +248,7 @@ class Courier:
         if due is None:
             self._office.send_back(parcel, code, attempts)
         else:
-            settlement = Settlement(parcel.seq, State.DELAYED, at, due=due, attempts=attempts, code=why[:200])
+            settlement = Settlement(parcel.seq, State.DELAYED, at, due, attempts, why[:200], repeated=True)
             self._office.settle(parcel, settlement)
 
     def _give_up(self, parcel: Parcel) -> None:
@@ -301,6 +309,11 @@ class Courier:
 
 def _as_it_was(parcel: Parcel, at: float, repeated: bool) -> Settlement:
     return Settlement(parcel.seq, State.READY, at, attempts=parcel.attempts, repeated=repeated)
+
+
+def _parked(parcel: Parcel, why: str) -> Settlement:
+    attempts = parcel.attempts + 1
+    return Settlement(parcel.seq, State.PARKED, time(), attempts=attempts, code=why[:200], repeated=True)
 
 
 def _fields(parcel: Parcel) -> dict[str, str]:

@@ -9,7 +9,8 @@ from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from sluicegate.dispatch.backlog import Backlog
-from sluicegate.dispatch.intake import Intake, Outcome
+from sluicegate.dispatch.batch import MOST_CLAIMED
+from sluicegate.dispatch.intake import Intake
 from sluicegate.dispatch.parcel import Incoming, Kind, Parcel, Queue, Receipt, Settlement, State, Taken, Want
 from sluicegate.dispatch.store.interface import LARGE, Standing, StoreError, Transaction
 from sluicegate.dispatch.window import Window
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 LEASE_MARGIN = 1.0  # seconds before its end in which nothing is begun
 AGAIN = 1.0  # seconds until a claim that failed is asked again
-MOST_DUE = 1_000  # parcels claimed in one go because their time has come
+MOST_DUE = 200  # parcels claimed in one go because their time has come
 
 
 class Depot:
@@ -41,6 +42,8 @@ class Depot:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._refilling: asyncio.Handle | None = None
+        self.closing = False
+        """Nothing more is to be held: it would only be given back."""
         self.look_again = False
         """Parcels may lie READY in the store of which this dispatcher was not told: look."""
 
@@ -74,16 +77,21 @@ class Depot:
         """
         held = self._room_for(letter)
         try:
-            before, receipt = await self.writer.conclude(key, code, held)
+            concluded = await self.writer.conclude(key, code, held)
         except BaseException:
             self._not_kept(held, monotonic())
             raise
-        self._arrived([held], [receipt])
-        return before, receipt
+        self._arrived([concluded.letter], [concluded.receipt])
+        sr = concluded.sr
+        if sr is not None and concluded.before is not State.CLAIMED:
+            self._ended(sr)
+        elif sr is not None and sr.destination in self.couriers:
+            self.couriers[sr.destination].concluded(sr.seq, code)
+        return concluded.before, concluded.receipt
 
     def _room_for(self, parcel: Incoming) -> Incoming:
         queue, octets = (parcel.destination, parcel.user, parcel.rank), _in_memory(len(parcel.body))
-        if parcel.destination not in self.couriers or not self.window.admits(queue, octets):
+        if self.closing or parcel.destination not in self.couriers or not self.window.admits(queue, octets):
             return parcel
         self.window.held(queue, octets)
         return _held(parcel)
@@ -106,7 +114,7 @@ class Depot:
                 continue
             if parcel.hold:
                 self.window.left(queue, octets)
-            if receipt.state is State.READY and parcel.destination in self.couriers:
+            if parcel.destination in self.couriers:  # where it is BLOCKED, what blocks it may have come to this queue
                 self.window.spilled(queue)
                 self.refill_soon()
 
@@ -137,9 +145,14 @@ class Depot:
 
     def _refill(self) -> None:
         self._refilling = None
-        wants = self.window.wants(monotonic())
-        if wants:
-            self._spawn(self._claim_wanted(wants))
+        group: list[Want] = []
+        for want in [] if self.closing else self.window.wants(monotonic()):
+            if group and sum(one.most for one in group) + want.most > MOST_CLAIMED:
+                self._spawn(self._claim_wanted(group))
+                group = []
+            group.append(want)
+        if group:
+            self._spawn(self._claim_wanted(group))
 
     async def _claim_wanted(self, wants: Sequence[Want]) -> None:
         try:
@@ -201,19 +214,20 @@ class Depot:
         """A parcel leaves memory."""
         letters = []
         if outcome is not None and parcel.kind is Kind.REQUEST:
-            found = self._intake.outcome(outcome, settlement.at)
-            if isinstance(found, Outcome):
-                letters = [self._room_for(found.incoming)]
+            letter = self._intake.answered(parcel, outcome, settlement.at)
+            if letter is not None:
+                letters = [self._room_for(letter)]
             else:
-                logger().error("an outcome has no User", destination=parcel.destination, seq=parcel.seq, why=found.text)
+                logger().error("an outcome has no User", destination=parcel.destination, seq=parcel.seq)
         self._spawn(self._settle(parcel, settlement, letters))
 
     def send_back(self, parcel: Parcel, code: str, attempts: int) -> None:
         """A parcel cannot be delivered. Of an SR, its User is told; a Response is given up, and stays to be found."""
-        self._spawn(self._send_back(parcel, code, attempts))
+        self._spawn(self.sent_back(parcel, code, attempts))
 
-    async def _send_back(self, parcel: Parcel, code: str, attempts: int) -> None:
-        at = time()
+    async def sent_back(self, parcel: Parcel, code: str, attempts: int) -> None:
+        """The same, until it is written."""
+        at, courier = time(), self.couriers.get(parcel.destination)
         settlement = Settlement(parcel.seq, State.RETURNED, at, attempts=attempts, code=code)
         letters: list[Incoming] = []
         if parcel.kind is Kind.REQUEST:
@@ -222,12 +236,13 @@ class Depot:
             except StoreError:
                 await self._settle(parcel, Settlement(parcel.seq, State.READY, at, attempts=attempts), ())
                 return
-            courier = self.couriers.get(parcel.destination)
             wait = courier.circuit.next_probe(monotonic()) if courier is not None else 0.0
             letter = self._intake.returned(parcel, body or b"", code, at, attempts, max(60, round(wait)))
             letters = [self._room_for(letter)]
         else:
             logger().error("a Response was given up", user=parcel.user, seq=parcel.seq, attempts=attempts)
+        if courier is not None:
+            courier.counts.returned += 1
         await self._settle(parcel, settlement, letters)
 
     async def _settle(self, parcel: Parcel, settlement: Settlement, letters: Sequence[Incoming]) -> None:
@@ -235,16 +250,19 @@ class Depot:
             receipts = await self.writer.settle(settlement, letters)
         except StoreError:  # at the end only: it stays claimed, and whoever comes next sends it again
             receipts = []
-        now = monotonic()
         self.window.left((parcel.destination, parcel.user, parcel.rank), _in_memory(parcel.octets))
-        if settlement.state >= State.DELIVERED and parcel.destination in self.backlogs:
-            self.backlogs[parcel.destination].ended(parcel.user, now)
+        if settlement.state >= State.DELIVERED:
+            self._ended(parcel)
         if receipts:
             self._arrived(letters, receipts)
         if settlement.state is State.READY and parcel.destination in self.couriers:
             self.window.spilled((parcel.destination, parcel.user, parcel.rank))
         if self.window.spilled_total:
             self.refill_soon()
+
+    def _ended(self, parcel: Parcel) -> None:
+        if parcel.destination in self.backlogs:
+            self.backlogs[parcel.destination].ended(parcel.user, monotonic())
 
     # --- the whole
 
@@ -263,8 +281,8 @@ class Depot:
                     counts[one.queue[1]] = counts.get(one.queue[1], 0) + sum(one.states.values())
             backlog.recount(counts)
 
-    def taken_over(self) -> None:
-        """What another dispatcher held is READY."""
+    def released(self) -> None:
+        """Parcels of whatever queues may be READY that nobody has told of."""
         self.look_again = True
 
     def lease_lost(self) -> None:

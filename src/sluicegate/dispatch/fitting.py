@@ -26,7 +26,7 @@ from sluicegate.settings import Settings, Upstream, User
 from sluicegate.settings.dispatching import Csp, DeliveryTls, Dispatch, Retry
 
 IDLE = 15.0  # seconds after which a connection is not used again: most servers keep one for longer
-PER_QUEUE = 1_000  # parcels of one queue in memory: some seconds of the fastest CSP
+PER_QUEUE = 400  # parcels of one queue in memory: a good part of a second of the fastest CSP
 UNHURRIED = 1e6  # SR/s: no limit (a User's endpoint has places, and no rate)
 SLOW_START = 10.0  # seconds, of a User's endpoint
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from time import time
 from typing import TYPE_CHECKING
 
-from sluicegate.dispatch.parcel import CSP, State
+from sluicegate.dispatch.parcel import CSP, Parcel, State
 from sluicegate.duis import key_text
 from sluicegate.log import logger
 
@@ -22,6 +23,10 @@ class UnknownDestination(LookupError):  # noqa: N818 - named after what is wrong
     """There is no such CSP or User. `str()` names those that there are."""
 
 
+class NotOfUsers(ValueError):  # noqa: N818
+    """It can be done to a CSP, and not to a User's endpoint."""
+
+
 class Operator:
     """The hand of an operator. What is paused or drained stays so across restarts."""
 
@@ -30,12 +35,13 @@ class Operator:
         self.drained: set[str] = set()
 
     async def remember(self) -> None:
-        """Take up what was paused and drained before."""
+        """Take up what was paused and drained before, or by way of another dispatcher."""
         flags = await self._depot.writer.do(lambda store: dict(store.flags()))
         for name, courier in self._depot.couriers.items():
-            courier.paused = PAUSED + name in flags
-            if DRAINED + name in flags:
-                self._drained(name, True)
+            was, courier.paused = courier.paused, PAUSED + name in flags
+            if was:
+                courier.pump()
+            self._drained(name, DRAINED + name in flags)
 
     def known(self, name: str) -> str:
         """The destination with this name (`north`, `csp:north` or `user:NAME`). Raises UnknownDestination."""
@@ -55,8 +61,14 @@ class Operator:
         courier.pump()
 
     async def drain(self, name: str, drained: bool) -> None:
-        """Take no more SRs for it (the gateway refuses them), and deliver what is there; or take them again."""
+        """Take no more SRs for it (the gateway refuses them), and deliver what is there; or take them again.
+
+        Raises:
+            NotOfUsers: it is a User's endpoint; what is for it must go somewhere.
+        """
         destination = self.known(name)
+        if destination not in self._depot.backlogs:
+            raise NotOfUsers(f"only a CSP can be drained, and {name[:80]!r} is a User's endpoint: pause it")
         await self._flag(DRAINED + destination, drained)
         self._drained(destination, drained)
         logger().warning("draining a destination" if drained else "takes again", destination=destination)
@@ -70,19 +82,23 @@ class Operator:
         return count
 
     async def send_back(self, name: str, states: Sequence[State]) -> int:
-        """Return what is parked (or waits, if `states` says so) to those who sent it."""
-        destination = self.known(name)
-        count = 0
-        while True:
-            parcels = await self._depot.writer.claim_by(lambda store: store.claim_all(destination, states, AT_ONCE))
+        """Return what is parked (or waits, if `states` says so) to those who sent it. What is being delivered stays."""
+        destination, depot = self.known(name), self._depot
+        count, more = 0, True
+        while more:
+            parcels = await depot.writer.claim_by(lambda store: store.claim_all(destination, states, AT_ONCE))
             for parcel in parcels:
-                self._depot.taken_out(parcel)
-                self._depot.send_back(parcel, "E20", parcel.attempts)
-            count += len(parcels)
-            await self._depot.quiet()
-            if len(parcels) < AT_ONCE:
-                logger().warning("returned by an operator", destination=destination, parcels=count)
-                return count
+                depot.taken_out(parcel)
+            count += await self._returned(parcels)
+            more = len(parcels) >= AT_ONCE
+        if State.READY in states:  # some of these are in memory; at last, when the store has no more to fill it up with
+            count += await self._returned(depot.couriers[destination].withdraw())
+        logger().warning("returned by an operator", destination=destination, parcels=count)
+        return count
+
+    async def _returned(self, parcels: Sequence[Parcel]) -> int:
+        await asyncio.gather(*(self._depot.sent_back(parcel, "E20", parcel.attempts) for parcel in parcels))
+        return len(parcels)
 
     async def parked(self, name: str) -> list[dict[str, object]]:
         """What is parked, and why, the oldest first."""

@@ -187,6 +187,8 @@ class Dispatcher:
         self.depot.look_again = False
         self.depot.restart(await asyncio.to_thread(self.store.look))
         took = monotonic() - now
+        if self.writer.dispatchers > 1:
+            await self.operator.remember()
         self._next_count = now + max(COUNT if self.writer.dispatchers > 1 else COUNT_ALONE, 20 * took)
 
     async def _purge(self) -> None:
@@ -199,7 +201,7 @@ class Dispatcher:
 
     async def _drain(self) -> None:
         """Accept no more, let attempts end, give back what is held."""
-        self.draining = self.server.draining = True
+        self.draining = self.server.draining = self.depot.closing = True
         logger().info("draining", in_flight=sum(courier.in_flight for courier in self.depot.couriers.values()))
         self._listener.should_exit = True
         until = monotonic() + self.dispatch.drain_seconds

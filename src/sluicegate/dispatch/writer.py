@@ -9,8 +9,19 @@ from dataclasses import replace
 from time import monotonic, sleep, time
 from typing import Any, Protocol, TypeVar
 
-from sluicegate.dispatch.batch import Accepting, Batch, Claiming, Concluding, Doing, Done, Settling, parts
-from sluicegate.dispatch.parcel import Incoming, Parcel, Queue, Receipt, Settlement, State, Want
+from sluicegate.dispatch.batch import (
+    MOST_CLAIMED,
+    Accepting,
+    Batch,
+    Claiming,
+    Concluded,
+    Concluding,
+    Doing,
+    Done,
+    Settling,
+    parts,
+)
+from sluicegate.dispatch.parcel import OPEN, Incoming, Parcel, Queue, Receipt, Settlement, State, Want
 from sluicegate.dispatch.store.interface import Settled, Store, StoreError, StoreLost, Transaction
 from sluicegate.log import logger
 
@@ -29,8 +40,8 @@ class Told(Protocol):
     def hurried(self, ranks: Mapping[int, int]) -> None:
         """Claimed parcels that took a smaller rank."""
 
-    def taken_over(self) -> None:
-        """What another dispatcher held is READY."""
+    def released(self) -> None:
+        """Parcels of whatever queues may be READY that nobody has told of."""
 
     def lease_lost(self) -> None:
         """Whatever was held may be another dispatcher's now: drop it."""
@@ -103,11 +114,11 @@ class Writer:
             self._rouse()
         return job.answer
 
-    def conclude(self, key: bytes | None, code: str, letter: Incoming) -> asyncio.Future[tuple[State | None, Receipt]]:
+    def conclude(self, key: bytes | None, code: str, letter: Incoming) -> asyncio.Future[Concluded]:
         """Store the outcome that a destination has told of an SR (`key`), on its way to the User.
 
-        What is open of the SR is DELIVERED. Where it was RETURNED before, the letter says that it is late. Answered
-        with the state before (None: not known) and the letter's receipt; fails with StoreError.
+        What is open of the SR, and not CLAIMED, is DELIVERED. Where it was RETURNED before, the letter says that it is
+        late. Fails with StoreError.
         """
         job = Concluding(key, code, letter, self._loop.create_future())
         with self._wake:
@@ -171,6 +182,7 @@ class Writer:
             logger().error("the store did not close well: claims are free when the lease ends", why=str(error))
 
     def _write(self, batch: Batch) -> None:
+        self._put_off(batch)
         for part in parts(batch):
             try:
                 done = self._transact(part)
@@ -179,16 +191,29 @@ class Writer:
             else:
                 self._well(done)
 
+    def _put_off(self, batch: Batch) -> None:
+        """Claim no more at once than a commit can wait for: who waits for an acknowledgement comes in between."""
+        parcels = 0
+        for place, job in enumerate(batch.claiming):
+            parcels += sum(want.most for want in job.wants)
+            if place and parcels > MOST_CLAIMED:
+                with self._wake:
+                    self._next.claiming[:0] = batch.claiming[place:]
+                del batch.claiming[place:]
+                break
+
     def _transact(self, batch: Batch) -> Done:
         if self._doubt:
-            self._store.release_all_but(frozenset(self._held))
+            released = self._store.release_all_but(frozenset(self._held))
             self._doubt = False
+            if released:
+                self._loop.call_soon_threadsafe(self._told.released)
         done = Done()
         with self._store.transaction() as transaction:
             self._settle(transaction, batch.settling, done)
             self._conclude(transaction, batch.concluding, done)
             self._accept(transaction, batch.accepting, done)
-            done.hurried = transaction.hurried() if batch.accepting or batch.settling else {}
+            done.hurried = transaction.hurried()
             if batch.claiming:
                 self._claim(transaction, batch.claiming, done)
             for job in batch.doing:
@@ -230,10 +255,14 @@ class Writer:
             else job.letter
             for job, state in zip(jobs, states, strict=True)
         ]
-        for job, state, receipt in zip(jobs, states, transaction.accept(letters), strict=True):
+        receipts = transaction.accept(letters)
+        for job, state, letter, receipt in zip(jobs, states, letters, receipts, strict=True):
             if receipt.state is State.CLAIMED and not receipt.taken:
                 done.held.append(receipt.seq)
-            done.answers.append((job.answer, (state, receipt)))
+            sr = None
+            if state is not None and state <= OPEN and job.key is not None:
+                sr = next(parcel for parcel, _state, _code in transaction.find(job.key) if parcel.key == job.key)
+            done.answers.append((job.answer, Concluded(state, letter, receipt, sr)))
 
     def _accept(self, transaction: Transaction, jobs: Sequence[Accepting], done: Done) -> None:
         if not jobs:
@@ -296,7 +325,7 @@ class Writer:
         asked = monotonic()
         try:
             kept = self._store.renew(self._lease)
-            self.dispatchers = max(1, self._store.dispatchers())
+            before, self.dispatchers = self.dispatchers, max(1, self._store.dispatchers())
             taken = self._store.take_over(time()) if kept else 0
         except StoreError as error:
             self._doubt = True
@@ -311,7 +340,8 @@ class Writer:
             self._loop.call_soon_threadsafe(self._told.lease_lost)
         if taken:
             logger().warning("took over what another dispatcher held", parcels=taken)
-            self._loop.call_soon_threadsafe(self._told.taken_over)
+        if taken or self.dispatchers != before:  # what nobody holds is for all of them
+            self._loop.call_soon_threadsafe(self._told.released)
 
 
 def _sum(one: Mapping[Queue, int], other: Mapping[Queue, int]) -> Mapping[Queue, int]:
