@@ -382,6 +382,10 @@ class Running(Asked):
         self.reached_at(self.dispatcher.port, self.dispatcher.admin_port)
         return self
 
+    async def counted(self) -> None:
+        """Wait until it has counted what the store has: it will not do so again soon."""
+        await until(lambda: self.dispatcher._next_count > 0)
+
     async def stop(self) -> None:
         """Drain and end."""
         self.leave()  # a server waits for the connections that it has

@@ -73,11 +73,11 @@ async def test_status_and_metrics_say_what_has_happened(world: World) -> None:
     assert north["states"] == {"blocked": 0, "ready": 0, "claimed": 0, "delayed": 0, "parked": 1}
     assert (north["breaker"], north["in_flight"], north["full"], north["paused"]) == ("closed", 0, False, False)
     assert north["by_user"] == {LARGE: 1}
-    assert 0 <= north["oldest_seconds"] < 60
     assert north["octets"] == len(messages[3])
     waits = told["csps"]["south"]
     assert (waits["backlog"], waits["by_user"], waits["paused"], waits["ceiling"]) == (7, {SMALL: 7}, True, 500)
     assert (told["users"][LARGE]["delivered"], told["in_memory"]) == (2, 7)
+    assert waits["oldest_seconds"] is not None
     assert told["store"]["failing"] == ""
     assert told["store"]["dispatchers"] == 1
     assert south.heard == []

@@ -251,6 +251,7 @@ async def test_an_outcome_concludes_an_sr_that_waits_for_its_next_attempt(world:
         return await running.state_of(ID) == "delayed"
 
     await until(delayed)
+    await running.counted()
     csp.control({"drop": 0})
     await concluded(world, running, endpoint)
     await until(lambda: csp.counters == [1, 2])  # what waited for it goes
@@ -275,6 +276,23 @@ async def test_an_outcome_concludes_an_sr_that_a_dispatcher_holds(world: World) 
     await came_back(endpoint, 2)  # that one's deadline is over, and the first's was before it
     assert endpoint.codes(ID) == ["I0"]
     assert endpoint.codes(request_id(DEVICE, 2)) == ["E20"]
+
+
+@in_a_loop
+async def test_an_outcome_of_what_was_never_sent_concludes_nothing(world: World) -> None:
+    csp = await world.csp()
+    endpoint = await world.endpoint()
+    running = await world.dispatcher(window=4)
+    await running.did("north/pause")
+    await running.take_all([sr(device(n), 1)] for n in range(1, 9))
+    await running.counted()
+    for number in range(1, 9):
+        assert (await running.told(outcome(device(number), 1))).status == 200
+    await came_back(endpoint, 8)
+    assert (await running.csp())["backlog"] == 8
+    assert running.dispatcher.depot.backlogs["csp:north"].taken == 8
+    await running.did("north/resume")
+    await until(lambda: csp.executed == 8)
 
 
 @in_a_loop

@@ -176,12 +176,12 @@ def test_an_accept_that_fails_does_not_take_the_settlements_of_its_batch_with_it
         store.gate.clear()
         before = writer.accept([incoming(1)])
         await asyncio.sleep(0.02)
-        store.fails = [None, StoreError("it would not")]
+        store.fails = [None, StoreFull("no space")]
         settled = writer.settle(Settlement(7, State.DELIVERED, 0.0))
         accepted = writer.accept([incoming(2)])
         store.gate.set()
         await before
-        with pytest.raises(StoreError):
+        with pytest.raises(StoreFull):
             await accepted
         await settled
         assert store.log == [[("accept", [1])], [("settle", [7])]]
@@ -275,6 +275,37 @@ def test_a_lease_that_had_ended_is_told():
         raise AssertionError(told.heard)
 
     running(test, lease=0.06)
+
+
+def test_what_cannot_be_written_does_not_stop_what_can():
+    async def test(writer, store, _told):
+        def settle(settlements):
+            if any(one.seq == 7 and one.state is not State.PARKED for one in settlements):
+                raise StoreError("a text that the database refuses")
+            return FakeStore.settle(store, settlements)
+
+        store.settle = settle
+        store.gate.clear()
+        before = writer.accept([incoming(1)])
+        await asyncio.sleep(0.02)
+        poison = writer.settle(Settlement(7, State.DELIVERED, 0.0), [incoming(9)])
+        good = writer.settle(Settlement(8, State.DELIVERED, 0.0))
+        accepted = writer.accept([incoming(2)])
+        store.gate.set()
+        await asyncio.gather(before, good, accepted)
+        assert await poison == []  # parked, and its letter is left out
+        assert not writer.failing
+
+    running(test)
+
+
+def test_a_return_is_not_told_where_the_parcel_is_anothers():
+    async def test(writer, store, _told):
+        store.find = lambda _key: []
+        store.settle = lambda settlements: Settled(frozenset(), {})
+        assert await writer.settle(Settlement(7, State.RETURNED, 0.0), [incoming(9)]) == []
+
+    running(test)
 
 
 def test_work_that_goes_wrong_fails_alone_and_says_what_was_wrong():

@@ -87,7 +87,7 @@ def test_every_status_has_its_meaning(status, told, body):
         assert (verdict.ruling, verdict.seconds) == (Ruling.BUSY, 7.0)
     elif status == 429:
         assert (verdict.ruling, verdict.seconds) == (Ruling.BUSY, UNTOLD_WAIT)
-    elif status == 408 or status >= 500:
+    elif status in (401, 403, 404, 407, 408) or status >= 500:  # of all messages, and not of this one
         assert (verdict.ruling, verdict.why) == (Ruling.FAILED, f"answered {status}")
     else:
         assert (verdict.ruling, verdict.why) == (Ruling.REFUSED, f"answered {status}")

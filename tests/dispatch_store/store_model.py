@@ -126,7 +126,8 @@ class Model:
     def finish(self, keys: Sequence[bytes]) -> tuple[list[State | None], Counter[Queue]]:
         known = [self.get(key) for key in keys]
         before = [one.state if one else None for one in known]
-        over = {one.number for one in known if one and one.is_open() and one.state is not State.CLAIMED}
+        sent = [one for one in known if one and (one.attempts or one.repeated)]
+        over = {one.number for one in sent if one.is_open() and one.state is not State.CLAIMED}
         for number in over:
             self.parcels[number].state = State.DELIVERED
             self.parcels[number].ends += 1

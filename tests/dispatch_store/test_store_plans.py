@@ -24,7 +24,7 @@ QUESTIONS: dict[str, tuple[Callable[[Transaction], Any], str]] = {
     "parked": (lambda it: it.parked(NORTH, 5), "parcel_parked"),
     "requeue": (lambda it: it.requeue(NORTH, None), "parcel_parked"),
     "purge": (lambda it: it.purge(NOW + 1e9, NOW, 5), "parcel_finished"),
-    "links": (lambda it: it.finish([(key(3_001), "I0")], NOW), "link"),
+    "links": (lambda it: it.finish([(key(2_000), "I0")], NOW), "link"),
     "find": (lambda it: it.find(key(1)), "key"),
 }
 
@@ -44,7 +44,7 @@ def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     settle(store, [one.seq for one in ended])
     several = (sr(2_000 + number, lane=number % 90, user=BOB if number % 2 else ANN) for number in range(300))
     held = [one.seq for one in hold(store, *several) if one.state is State.CLAIMED]
-    settle(store, held[:30], State.DELAYED, due=NOW)
+    settle(store, held[:30], State.DELAYED, due=NOW, attempts=1)
     settle(store, held[30:60], State.PARKED)
     accept(store, *(sr(3_000 + number) for number in range(50)))
     yield store

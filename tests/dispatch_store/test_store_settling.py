@@ -143,8 +143,8 @@ def test_an_overdue_parcel_that_comes_back_still_waits_for_its_lane(store: Store
 
 def test_an_outcome_ends_what_nobody_is_sending(store: Store) -> None:
     held, delayed, _, parked, ended = hold(store, sr(0), sr(1), sr(2, preceding=key(1)), sr(3), sr(4))
-    settle(store, [delayed.seq], DELAYED, due=NOW)
-    settle(store, [parked.seq], PARKED)
+    settle(store, [delayed.seq], DELAYED, due=NOW, attempts=1)
+    settle(store, [parked.seq], PARKED, repeated=True)
     settle(store, [ended.seq], RETURNED, code="E21")
     told = [(key(number), f"I{number}") for number in (0, 1, 3, 4, 77, 1)]
     finished = ask(store, lambda it: it.finish(told, NOW))
@@ -154,6 +154,12 @@ def test_an_outcome_ends_what_nobody_is_sending(store: Store) -> None:
     assert [look(store, number)[2] for number in (1, 4)] == ["I1", "E21"]
     assert settle(store, [held.seq]).applied == {held.seq}
     assert ask(store, lambda it: it.finish([], NOW)).before == []
+
+
+def test_what_was_never_sent_can_have_no_outcome(store: Store) -> None:
+    accept(store, sr(0), sr(1, preceding=key(0)))
+    assert ask(store, lambda it: it.finish([(key(0), "I0"), (key(1), "I0")], NOW)).before == [READY, BLOCKED]
+    assert states(store, 0, 1) == [READY, BLOCKED]
 
 
 def test_an_operator_claims_all_that_nobody_holds(store: Store) -> None:

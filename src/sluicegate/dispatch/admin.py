@@ -54,6 +54,8 @@ def admin_app(dispatcher: Dispatcher, log: BoundedQueue | None = None) -> Starle
     async def readyz(_request: Request) -> Response:
         if dispatcher.draining:
             return PlainTextResponse("draining\n", status_code=503)
+        if not dispatcher.writer.alive:
+            return PlainTextResponse("the writer has ended: restart the dispatcher\n", status_code=503)
         if dispatcher.writer.failing:
             return PlainTextResponse("the store fails\n", status_code=503)
         return PlainTextResponse("ready\n")

@@ -114,6 +114,12 @@ class Backlog:
         if not held.taken and user not in self._allocations:
             del self._held[user]
 
+    def gave_back(self, user: str) -> None:
+        """An SR that `took` was said of is not there after all: nothing has drained."""
+        held = self._held.get(user)
+        if held is not None and held.taken:
+            self._places.leave(held)
+
     def recount(self, counts: Mapping[str, int]) -> None:
         """How many are open by User, as the store says: other dispatchers take some, too."""
         for user in [user for user in self._held if user not in self._allocations and not counts.get(user)]:

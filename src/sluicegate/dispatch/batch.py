@@ -99,6 +99,23 @@ class Done:
     let_go: list[int] = field(default_factory=list)
 
 
+def singles(batch: Batch) -> list[Batch] | None:
+    """Each of its jobs in a batch of its own; None where there is only one that cannot be parted or parked."""
+    alone = [Batch(settling=[job], parcels=1) for job in batch.settling]
+    alone += [Batch(concluding=[job], parcels=1) for job in batch.concluding]
+    alone += [Batch(accepting=[job], parcels=len(job.incoming)) for job in batch.accepting]
+    alone += [Batch(claiming=[job]) for job in batch.claiming]
+    alone += [Batch(doing=[job]) for job in batch.doing]
+    return alone if len(alone) > 1 or batch.settling else None
+
+
+def parked(batch: Batch, why: str) -> Batch:
+    """A settlement that cannot be written, as one that can: an operator must look. Its letters are left out."""
+    (job,) = batch.settling
+    settlement = Settlement(job.settlement.seq, State.PARKED, job.settlement.at, code=f"not settled: {why}"[:200])
+    return Batch(settling=[Settling(settlement, (), job.answer)], parcels=1)
+
+
 def parts(batch: Batch) -> Iterable[Batch]:
     """A batch in pieces that a transaction can take.
 

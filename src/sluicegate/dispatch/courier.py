@@ -18,6 +18,7 @@ from sluicegate.dispatch.pace import Pace
 from sluicegate.dispatch.parcel import Kind, Parcel, Settlement, State
 from sluicegate.dispatch.store.interface import StoreError
 from sluicegate.dispatch.strategy import RetryStrategy
+from sluicegate.duis import LARGE_OCTETS
 from sluicegate.http.post import Answer, CallFailed
 from sluicegate.log import logger
 
@@ -104,7 +105,7 @@ class Courier:
         self._timeout = timeout
         self._base = base
         self._loop = asyncio.get_running_loop()
-        self._tasks: dict[asyncio.Task[None], Parcel] = {}
+        self._tasks: dict[asyncio.Task[None], tuple[Parcel, int]] = {}
         self._told: dict[int, str] = {}
         self._soon: asyncio.Handle | None = None
         self._timed = False
@@ -149,22 +150,17 @@ class Courier:
             attempt = self.circuit.began(now)
             self.pace.began(now)
             task = self._loop.create_task(self._deliver(parcel, attempt))
-            self._tasks[task] = parcel
+            self._tasks[task] = (parcel, attempt)
 
     async def _deliver(self, parcel: Parcel, attempt: int) -> None:
         task = asyncio.current_task()
         try:
             found = await self._attempt(parcel)
-        except asyncio.CancelledError:
-            self.circuit.unclear(monotonic(), attempt)
-            self.pace.ended(monotonic())
-            raise
         except Exception as error:  # ours, and not the destination's: the parcel must not be lost with it
             logger().exception("an attempt failed by our own fault", destination=self.name, seq=parcel.seq)
             found = _parked(parcel, repr(error))
-        finally:
-            if task is not None:
-                self._tasks.pop(task, None)
+        if task is not None:
+            self._tasks.pop(task, None)
         now = monotonic()
         self.pace.ended(now)
         if isinstance(found, Verdict):
@@ -188,6 +184,8 @@ class Courier:
             answer = await self._way.post(self._base + parcel.path, body, _fields(parcel), self._timeout)
         except CallFailed as error:
             return Verdict(Ruling.FAILED, why=str(error))
+        if len(answer.body) > LARGE_OCTETS:  # it is read whole: others must not wait for that
+            return await asyncio.to_thread(self._judge, answer, time())
         return self._judge(answer, time())
 
     def _conclude(self, parcel: Parcel, verdict: Verdict, attempt: int, now: float) -> None:
@@ -213,7 +211,10 @@ class Courier:
         if ruling is Ruling.FAILED:
             counts.failed += 1
             self.last_failure = verdict.why
+            was = self.circuit.state(now)
             self.circuit.failed(now, attempt)
+            if was == "closed" and self.circuit.state(now) == "open":
+                logger().warning("a destination fails, and is left alone", destination=self.name, why=verdict.why)
             return
         if ruling is Ruling.BUSY:
             counts.busy += 1
@@ -221,6 +222,7 @@ class Courier:
             return
         if self.circuit.succeeded(now, attempt):
             self.pace.recovered(now)
+            logger().warning("a destination has recovered", destination=self.name)
         if ruling is Ruling.DELIVERED:
             counts.delivered += 1
         elif ruling is Ruling.NO_ANSWER:
@@ -235,10 +237,12 @@ class Courier:
 
     def concluded(self, seq: int, code: str) -> None:
         """The destination told the outcome of an SR that is here, before it answered or in spite of its answer."""
-        parcel = self.queue.remove(seq)
-        if parcel is not None:
-            self._delivered(parcel, code)
-        elif any(one.seq == seq for one in self._tasks.values()):
+        waiting = next((parcel for parcel in self.queue if parcel.seq == seq), None)
+        if waiting is not None:
+            if waiting.attempts or waiting.repeated:  # what was never sent can have no outcome
+                self.queue.remove(seq)
+                self._delivered(waiting, code)
+        elif any(one.seq == seq for one, _attempt in self._tasks.values()):
             self._told[seq] = code
 
     def _again(self, parcel: Parcel, code: str, why: str) -> None:
@@ -268,15 +272,22 @@ class Courier:
 
     def break_off(self) -> None:
         """The lease has ended: another dispatcher may begin what is being delivered here. It waits, marked."""
-        for task, parcel in list(self._tasks.items()):
-            task.cancel()
+        for parcel in self._cancel():
             self.queue.give_back(replace(parcel, repeated=True))
+
+    def _cancel(self) -> list[Parcel]:
+        """Break off all attempts. A task that never ran tells nothing, so what they hold is given back here."""
+        now, broken = monotonic(), list(self._tasks.items())
+        self._tasks.clear()
+        for task, (_parcel, attempt) in broken:
+            task.cancel()
+            self.circuit.unclear(now, attempt)
+            self.pace.ended(now)
+        return [parcel for _task, (parcel, _attempt) in broken]
 
     def drop(self) -> list[Parcel]:
         """Forget what waits here, and break off what is being delivered: nothing of it is said to the store."""
-        dropped = list(self._tasks.values())
-        for task in list(self._tasks):
-            task.cancel()
+        dropped = self._cancel()
         while (parcel := self.queue.pop()) is not None:
             dropped.append(parcel)
         return dropped
@@ -294,11 +305,10 @@ class Courier:
         at = time()
         while (parcel := self.queue.pop()) is not None:
             self._office.settle(parcel, _as_it_was(parcel, at, parcel.repeated))
-        broken = dict(self._tasks)
-        for task in broken:
-            task.cancel()
-        await asyncio.gather(*broken, return_exceptions=True)
-        for parcel in broken.values():
+        tasks = list(self._tasks)
+        broken = self._cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for parcel in broken:
             told = self._told.pop(parcel.seq, None)
             if told is not None:
                 self._delivered(parcel, told)

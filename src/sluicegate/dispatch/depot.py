@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
-from functools import partial
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from sluicegate.dispatch.backlog import Backlog
 from sluicegate.dispatch.batch import MOST_CLAIMED
 from sluicegate.dispatch.intake import Intake
 from sluicegate.dispatch.parcel import Incoming, Kind, Parcel, Queue, Receipt, Settlement, State, Taken, Want
-from sluicegate.dispatch.store.interface import LARGE, Standing, StoreError, Transaction
+from sluicegate.dispatch.store.interface import LARGE, Standing, StoreError
 from sluicegate.dispatch.window import Window
 from sluicegate.log import logger
 
@@ -62,9 +61,8 @@ class Depot:
         try:
             receipts = await self.writer.accept(held)
         except BaseException:
-            now = monotonic()
             for parcel in held:
-                self._not_kept(parcel, now)
+                self._not_kept(parcel)
             raise
         self._arrived(held, receipts)
         return receipts
@@ -79,7 +77,7 @@ class Depot:
         try:
             concluded = await self.writer.conclude(key, code, held)
         except BaseException:
-            self._not_kept(held, monotonic())
+            self._not_kept(held)
             raise
         self._arrived([concluded.letter], [concluded.receipt])
         sr = concluded.sr
@@ -96,17 +94,16 @@ class Depot:
         self.window.held(queue, octets)
         return _held(parcel)
 
-    def _not_kept(self, parcel: Incoming, now: float) -> None:
+    def _not_kept(self, parcel: Incoming) -> None:
         if parcel.hold:
             self.window.left((parcel.destination, parcel.user, parcel.rank), _in_memory(len(parcel.body)))
         if parcel.destination in self.backlogs:
-            self.backlogs[parcel.destination].ended(parcel.user, now)
+            self.backlogs[parcel.destination].gave_back(parcel.user)
 
     def _arrived(self, incoming: Sequence[Incoming], receipts: Sequence[Receipt]) -> None:
-        now = monotonic()
         for parcel, receipt in zip(incoming, receipts, strict=True):
             if receipt.taken is not Taken.ACCEPTED:
-                self._not_kept(parcel, now)
+                self._not_kept(parcel)
                 continue
             queue, octets = (parcel.destination, parcel.user, parcel.rank), _in_memory(len(parcel.body))
             if receipt.state is State.CLAIMED:
@@ -183,11 +180,15 @@ class Depot:
 
     async def claim_due(self) -> None:
         """Take in what is due for its next attempt, for couriers who could make it."""
-        now = monotonic()
-        for name, courier in self.couriers.items():
-            most = min(MOST_DUE, self.window.room_for(name))
-            if most > 0 and not courier.paused and courier.circuit.may(now):
-                self.hold(await self.writer.claim_by(partial(_due, name, most)))
+        now, room = monotonic(), self.window.room_for
+        names = [
+            name
+            for name, courier in self.couriers.items()
+            if not courier.paused and courier.circuit.may(now) and room(name) > 0
+        ]
+        most = min(MOST_DUE, self.window.room, *(room(name) for name in names))
+        if names and most > 0:
+            self.hold(await self.writer.claim_by(lambda store: store.claim_due(names, time(), most)))
 
     async def claim_overdue(self) -> None:
         """Send back what is past its deadline, wherever it waits."""
@@ -232,18 +233,24 @@ class Depot:
         letters: list[Incoming] = []
         if parcel.kind is Kind.REQUEST:
             try:
-                body = await self.body(parcel)
+                head = parcel.body or await self.writer.do(lambda store: store.head(parcel.seq))
             except StoreError:
                 await self._settle(parcel, Settlement(parcel.seq, State.READY, at, attempts=attempts), ())
                 return
             wait = courier.circuit.next_probe(monotonic()) if courier is not None else 0.0
-            letter = self._intake.returned(parcel, body or b"", code, at, attempts, max(60, round(wait)))
-            letters = [self._room_for(letter)]
+            letters = [self._room_for(self._return(parcel, head or b"", code, attempts, max(60, round(wait))))]
         else:
             logger().error("a Response was given up", user=parcel.user, seq=parcel.seq, attempts=attempts)
         if courier is not None:
             courier.counts.returned += 1
         await self._settle(parcel, settlement, letters)
+
+    def _return(self, parcel: Parcel, head: bytes, code: str, attempts: int, wait: int) -> Incoming:
+        try:
+            return self._intake.returned(parcel, head, code, time(), attempts, wait)
+        except ValueError:  # a message that was taken and cannot be answered in kind must not stay for ever
+            logger().exception("a return was composed without its message", seq=parcel.seq)
+            return self._intake.returned(parcel, b"", code, time(), attempts, wait)
 
     async def _settle(self, parcel: Parcel, settlement: Settlement, letters: Sequence[Incoming]) -> None:
         try:
@@ -255,6 +262,9 @@ class Depot:
             self._ended(parcel)
         if receipts:
             self._arrived(letters, receipts)
+        else:  # they are not stored: the outcome had come, or the parcel was another dispatcher's
+            for letter in letters:
+                self._not_kept(letter)
         if settlement.state is State.READY and parcel.destination in self.couriers:
             self.window.spilled((parcel.destination, parcel.user, parcel.rank))
         if self.window.spilled_total:
@@ -309,10 +319,6 @@ class Depot:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _due(name: str, most: int, store: Transaction) -> list[Parcel]:
-    return store.claim_due([name], time(), most)
 
 
 def _in_memory(octets: int) -> int:

@@ -19,7 +19,7 @@ from sluicegate.dispatch.pace import Pace
 from sluicegate.dispatch.parcel import CSP, USER
 from sluicegate.dispatch.strategy import RetryStrategy
 from sluicegate.dispatch.window import Window
-from sluicegate.http.post import Answer, Caller
+from sluicegate.http.post import MOST_BODY, Answer, Caller
 from sluicegate.http.tls import client_context
 from sluicegate.routing import Routes
 from sluicegate.settings import Settings, Upstream, User
@@ -28,6 +28,7 @@ from sluicegate.settings.dispatching import Csp, DeliveryTls, Dispatch, Retry
 IDLE = 15.0  # seconds after which a connection is not used again: most servers keep one for longer
 PER_QUEUE = 400  # parcels of one queue in memory: a good part of a second of the fastest CSP
 UNHURRIED = 1e6  # SR/s: no limit (a User's endpoint has places, and no rate)
+USERS_BODY = 65_536  # octets of the answer of a User's endpoint: nobody reads it
 SLOW_START = 10.0  # seconds, of a User's endpoint
 
 
@@ -106,9 +107,10 @@ def _to_csp(csp: Csp, weights: Mapping[str, float], depot: Depot) -> Courier:
 
 def _to_user(user: User, endpoint: Upstream, dispatch: Dispatch, depot: Depot) -> Courier:
     users = dispatch.users
+    tls = users.tls if endpoint.scheme == "https" else None
     return Courier(
         USER + user.name,
-        _caller(replace(endpoint, prefix=""), users.timeout, users.tls if endpoint.scheme == "https" else None),
+        _caller(replace(endpoint, prefix=""), users.timeout, tls, USERS_BODY),
         FairQueue({user.name: 1.0}),
         Circuit(),
         Pace(users.concurrency, UNHURRIED, SLOW_START),
@@ -132,9 +134,9 @@ def _strategy(retry: Retry) -> RetryStrategy:
     return RetryStrategy(retry.first, retry.factor, retry.jitter, retry.ceiling, retry.attempts)
 
 
-def _caller(url: Upstream, connect: float, tls: DeliveryTls | None) -> Caller:
+def _caller(url: Upstream, connect: float, tls: DeliveryTls | None, most_body: int = MOST_BODY) -> Caller:
     context: ssl.SSLContext | None = None
     if url.scheme == "https":
         files = (tls.ca, tls.certificate, tls.key) if tls is not None else (None, None, None)
         context = client_context(*files)
-    return Caller(asyncio.get_running_loop(), url, Waits(connect), context)
+    return Caller(asyncio.get_running_loop(), url, Waits(connect), context, most_body=most_body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -25,12 +26,14 @@ from sluicegate.duis import (
     text_at,
     web_service,
 )
+from sluicegate.duis.header import SERVICE_REFERENCE_VARIANT
 
 _PATHS: Mapping[WebService, str] = {"S": "/api/v1/serviceS", "T": "/api/v1/serviceT", "D": "/api/v1/serviceD"}
 _SRV_OF_RESPONSE = tuple(
     frozenset((name,)) for name in ("Response", "Body", "ResponseMessage", "ServiceReferenceVariant")
 )
 _MOST_SRV = 11  # characters
+_AN_SRV = re.compile(SERVICE_REFERENCE_VARIANT, re.ASCII)
 
 
 class Regions(Protocol):
@@ -216,6 +219,7 @@ class Intake:
         try:
             response = read_response(body)
             srv = text_at(body, _SRV_OF_RESPONSE, _MOST_SRV) or ""
+            srv = srv if _AN_SRV.fullmatch(srv) else ""
         except MalformedMessage as error:
             return _problem(problems.MALFORMED, str(error))
         digest = _digest(body)
@@ -231,7 +235,8 @@ class Intake:
         if sender is None:
             return _stranger(whose)
         letter = self._letter(sender[0], name, digest, srv, body, at)
-        return Outcome(None if srv in LISTS_DEVICES else key, sender[0], letter, response.code)
+        concludes = srv not in LISTS_DEVICES and response.code != "I99"
+        return Outcome(key if concludes else None, sender[0], letter, response.code)
 
     def answered(self, parcel: Parcel, body: bytes, at: float) -> Incoming | None:
         """The Response that came with the answer to an SR, on its way to a User.

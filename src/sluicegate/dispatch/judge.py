@@ -24,6 +24,7 @@ UNTOLD_WAIT = 5.0
 _MOST_FIELD = 64  # octets of a Retry-After that are read
 _SECONDS = re.compile(rb"[0-9]+")
 _MARKUP = (b"<", b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe", b"\0<")
+_NOT_OF_THE_MESSAGE = frozenset((401, 403, 404, 407, 408))  # every SR would get it: something before the CSP is wrong
 _NO_ANSWER = frozenset(("E20", "E21"))
 
 
@@ -75,7 +76,7 @@ def judge(status: int | None, fields: Mapping[bytes, bytes], body: bytes, now: f
             seconds = UNTOLD_WAIT
         if seconds is not None:
             return Verdict(Ruling.BUSY, seconds=seconds)
-    if status == 408 or 500 <= status <= 599:
+    if status in _NOT_OF_THE_MESSAGE or 500 <= status <= 599:
         return Verdict(Ruling.FAILED, why=f"answered {status}")
     return Verdict(Ruling.REFUSED, why=f"answered {status}")
 

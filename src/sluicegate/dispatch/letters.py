@@ -36,7 +36,7 @@ def must_be_known(*codes: str) -> None:
 def composed(code: str, request_id: str | None, srv: str, version: Decimal | None, at: float) -> bytes:
     """A Response. `at`: seconds since 1970 UTC. Raises ValueError for a code that is not in CODES."""
     must_be_known(code)
-    told = str(USUAL_VERSION if version is None else version)
+    told = format(USUAL_VERSION if version is None else version, "f")  # never 1E-7, which no schema takes
     return compose_response(code, request_id, srv=srv, at=datetime.fromtimestamp(at, UTC), version=told)
 
 
@@ -50,7 +50,7 @@ def acknowledgement(header: Header, accepted_at: float) -> bytes:
 @lru_cache(maxsize=1024)
 def _pieces(version: Decimal, srv: str) -> tuple[bytes, bytes, bytes]:
     """What stands around RequestID and ResponseDateTime."""
-    whole = compose_response("I99", _SOME_ID, srv=srv, at=_SOME_TIME, version=str(version))
+    whole = compose_response("I99", _SOME_ID, srv=srv, at=_SOME_TIME, version=format(version, "f"))
     before, _, rest = whole.partition(_SOME_ID.encode())
     between, _, after = rest.partition(_SOME_MOMENT)
     return before, between, after

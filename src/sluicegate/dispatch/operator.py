@@ -77,6 +77,8 @@ class Operator:
         """Parked parcels, and those that wait for their next attempt, are tried at once, as if for the first time."""
         destination = self.known(name)
         count = await self._depot.writer.do(lambda store: store.requeue(destination, seqs))
+        while seqs is None and (more := await self._depot.writer.do(lambda store: store.requeue(destination, None))):
+            count += more
         self._depot.look_again = True
         logger().warning("requeued", destination=destination, parcels=count)
         return count

@@ -146,7 +146,11 @@ class Server:
                     raise self._too_large()
             elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
                 raise _Refusal(problems.ENCODED, "messages are taken as they are: send it without Content-Encoding")
-        message = await receive()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise _Refusal(problems.SLOW_SENDER, f"it took more than {BODY_SECONDS:g} s", close=True) from None
         if message["type"] == "http.disconnect":
             raise _HungUp
         body: bytes = message.get("body", b"")

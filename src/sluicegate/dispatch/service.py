@@ -17,6 +17,7 @@ from sluicegate.dispatch.depot import Depot
 from sluicegate.dispatch.fitting import backlogs, couriers, intake_of, window_of
 from sluicegate.dispatch.operator import Operator
 from sluicegate.dispatch.parcel import CSP
+from sluicegate.dispatch.protocol import BoundedProtocol
 from sluicegate.dispatch.server import Server
 from sluicegate.dispatch.store.interface import StoreError
 from sluicegate.dispatch.store.opening import open_store
@@ -35,6 +36,7 @@ LOOK = 1.0  # ... at deadlines and ages
 COUNT, COUNT_ALONE = 2.0, 30.0  # ... at what the store has, where other dispatchers use it too, and where not
 PURGE = 30.0  # ... at what may be deleted
 PURGED_AT_ONCE = 500
+GRACE = 2.0  # seconds after the drain, for what was settled last to be written
 
 
 class Dispatcher:
@@ -125,13 +127,13 @@ class Dispatcher:
         certificate, key, client_ca = tls or (None, None, None)
         config = uvicorn.Config(
             app,  # type: ignore[arg-type]
-            http="httptools",
+            http=BoundedProtocol,
+            limit_concurrency=self.dispatch.connections,
             ws="none",
             log_config=None,
             access_log=False,
             lifespan="off",
             timeout_keep_alive=75,
-            limit_concurrency=None,
             server_header=False,
             proxy_headers=False,
             date_header=True,
@@ -185,7 +187,11 @@ class Dispatcher:
         if now < self._next_count and not self.depot.look_again:
             return
         self.depot.look_again = False
-        self.depot.restart(await asyncio.to_thread(self.store.look))
+        try:
+            self.depot.restart(await asyncio.to_thread(self.store.look))
+        except StoreError:
+            self.depot.look_again = True
+            raise
         took = monotonic() - now
         if self.writer.dispatchers > 1:
             await self.operator.remember()
@@ -206,7 +212,8 @@ class Dispatcher:
         self._listener.should_exit = True
         until = monotonic() + self.dispatch.drain_seconds
         await asyncio.gather(*(courier.end(until) for courier in self.depot.couriers.values()))
-        await self.depot.quiet()
+        with contextlib.suppress(TimeoutError):  # a store that fails: what is not written is sent again, marked
+            await asyncio.wait_for(self.depot.quiet(), max(0.0, until - monotonic()) + GRACE)
         for task in list(self._background):
             if task.get_name() == "again":
                 task.cancel()

@@ -87,7 +87,9 @@ def _destination(dispatcher: Dispatcher, name: str, standing: list[Standing]) ->
             "draining": backlog.closed,
             "ceiling": backlog.ceiling,
             "full": bool(backlog.refused(now)),
-            "oldest_seconds": None if backlog.oldest_at is None else round(time() - backlog.oldest_at, 1),
+            "oldest_seconds": round(time() - backlog.oldest_at, 1)
+            if states and backlog.oldest_at is not None
+            else None,
             "by_user": dict(sorted(users.items(), key=lambda pair: -pair[1])),
         }
     return told

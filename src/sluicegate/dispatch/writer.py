@@ -19,10 +19,12 @@ from sluicegate.dispatch.batch import (
     Doing,
     Done,
     Settling,
+    parked,
     parts,
+    singles,
 )
-from sluicegate.dispatch.parcel import OPEN, Incoming, Parcel, Queue, Receipt, Settlement, State, Want
-from sluicegate.dispatch.store.interface import Settled, Store, StoreError, StoreLost, Transaction
+from sluicegate.dispatch.parcel import KEY_OCTETS, OPEN, Incoming, Parcel, Queue, Receipt, Settlement, State, Want
+from sluicegate.dispatch.store.interface import Settled, Store, StoreError, StoreFull, StoreLost, Transaction
 from sluicegate.log import logger
 
 GATHER = 0.004  # seconds: while there is much to write, a commit begins at most so often; a lone one does not wait
@@ -184,12 +186,27 @@ class Writer:
     def _write(self, batch: Batch) -> None:
         self._put_off(batch)
         for part in parts(batch):
-            try:
-                done = self._transact(part)
-            except Exception as error:
-                self._failed(part, error if isinstance(error, StoreError) else StoreError(repr(error)))
-            else:
-                self._well(done)
+            error = self._try(part)
+            if error is None:
+                continue
+            if isinstance(error, StoreLost | StoreFull) or (alone := singles(part)) is None:
+                self._failed(part, error)
+                continue
+            for one in alone:  # something in it cannot be written: the others must not suffer from it
+                error = self._try(one)
+                if error is not None and one.settling and not isinstance(error, StoreLost | StoreFull):
+                    error = self._try(parked(one, str(error)))
+                if error is not None:
+                    self._failed(one, error)
+
+    def _try(self, batch: Batch) -> StoreError | None:
+        """One transaction, or why there is none."""
+        try:
+            done = self._transact(batch)
+        except Exception as error:
+            return error if isinstance(error, StoreError) else StoreError(repr(error))
+        self._well(done)
+        return None
 
     def _put_off(self, batch: Batch) -> None:
         """Claim no more at once than a commit can wait for: who waits for an acknowledgement comes in between."""
@@ -206,8 +223,8 @@ class Writer:
         if self._doubt:
             released = self._store.release_all_but(frozenset(self._held))
             self._doubt = False
-            if released:
-                self._loop.call_soon_threadsafe(self._told.released)
+            logger().warning("a transaction was in doubt", given_back=released)
+            self._loop.call_soon_threadsafe(self._told.released)
         done = Done()
         with self._store.transaction() as transaction:
             self._settle(transaction, batch.settling, done)
@@ -230,13 +247,21 @@ class Writer:
     def _settle(self, transaction: Transaction, jobs: Sequence[Settling], done: Done) -> None:
         if not jobs:
             return
-        settled: Settled = transaction.settle([job.settlement for job in jobs])
+        settlements = [_unless_it_was_told(transaction, job) for job in jobs]
+        settled: Settled = transaction.settle(settlements)
         done.freed = settled.freed
         done.let_go = [job.settlement.seq for job in jobs]
-        letters = [letter for job in jobs for letter in job.letters]
+        kept = [
+            job.letters
+            if job.settlement.state is not State.RETURNED
+            or (settlement.state is State.RETURNED and settlement.seq in settled.applied)
+            else ()
+            for job, settlement in zip(jobs, settlements, strict=True)
+        ]
+        letters = [letter for some in kept for letter in some]
         receipts = iter(transaction.accept(letters) if letters else ())
-        for job in jobs:
-            own = [next(receipts) for _ in job.letters]
+        for job, some in zip(jobs, kept, strict=True):
+            own = [next(receipts) for _ in some]
             done.held += [receipt.seq for receipt in own if receipt.state is State.CLAIMED and not receipt.taken]
             done.answers.append((job.answer, own))
 
@@ -262,6 +287,8 @@ class Writer:
             sr = None
             if state is not None and state <= OPEN and job.key is not None:
                 sr = next(parcel for parcel, _state, _code in transaction.find(job.key) if parcel.key == job.key)
+                if state is not State.CLAIMED and not (sr.attempts or sr.repeated):
+                    sr = None  # it was never sent, so this did not end it
             done.answers.append((job.answer, Concluded(state, letter, receipt, sr)))
 
     def _accept(self, transaction: Transaction, jobs: Sequence[Accepting], done: Done) -> None:
@@ -321,27 +348,46 @@ class Writer:
         sleep(self._pause)
         self._pause = min(AGAIN_LONGEST, self._pause * 2)
 
+    def _extend(self, until: float) -> None:
+        self.lease_until = max(self.lease_until, until)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread is there: without it nothing is ever written."""
+        return self._thread.is_alive()
+
     def _renew(self) -> None:
         asked = monotonic()
         try:
             kept = self._store.renew(self._lease)
+            if not kept:
+                self._held.clear()
+                logger().error("the lease had ended: what was held may be another dispatcher's now")
+                self._loop.call_soon_threadsafe(self._told.lease_lost)
             before, self.dispatchers = self.dispatchers, max(1, self._store.dispatchers())
             taken = self._store.take_over(time()) if kept else 0
-        except StoreError as error:
+        except Exception as error:  # the thread goes on whatever happens: everything hangs on it
             self._doubt = True
             if not self.failing:
                 self.failing = str(error) or repr(error)
                 logger().error("the store fails: the lease is not renewed", why=self.failing)
             return
-        self.lease_until = asked + self._lease
-        if not kept:
-            self._held.clear()
-            logger().error("the lease had ended: what was held may be another dispatcher's now")
-            self._loop.call_soon_threadsafe(self._told.lease_lost)
+        self._loop.call_soon_threadsafe(self._extend, asked + self._lease)  # after `lease_lost`, where that was told
         if taken:
             logger().warning("took over what another dispatcher held", parcels=taken)
         if taken or self.dispatchers != before:  # what nobody holds is for all of them
             self._loop.call_soon_threadsafe(self._told.released)
+
+
+def _unless_it_was_told(transaction: Transaction, job: Settling) -> Settlement:
+    """An SR whose outcome has come, perhaps by another dispatcher, is not returned: its User would get two answers."""
+    if job.settlement.state is not State.RETURNED or not job.letters:
+        return job.settlement
+    key = job.letters[0].key[:KEY_OCTETS]
+    outcome = key + b"R"
+    if any(parcel.key.startswith(outcome) for parcel, _state, _code in transaction.find(key)):
+        return replace(job.settlement, state=State.DELIVERED, code="told")
+    return job.settlement
 
 
 def _sum(one: Mapping[Queue, int], other: Mapping[Queue, int]) -> Mapping[Queue, int]:

@@ -178,11 +178,11 @@ def _update_ranks(dialect: Dialect) -> Executable:
         .join(further, further.c.seq == link.c.blocker)
         .where(_is_later(further, up))
     )
-    least = select(func.min(up.c.rank)).where(up.c.seq == parcel.c.seq).scalar_subquery()
+    least = select(up.c.seq, func.min(up.c.rank).label("rank")).group_by(up.c.seq).subquery()
     return (
         update(parcel)
-        .where(parcel.c.seq.in_(select(up.c.seq)))
-        .values(rank=least)
+        .where(parcel.c.seq == least.c.seq)
+        .values(rank=least.c.rank)
         .returning(parcel.c.seq, parcel.c.rank, parcel.c.state, parcel.c.owner)
     )
 

@@ -49,6 +49,9 @@ def _assert_postgres(connection: Connection) -> None:
             f"PostgreSQL's synchronous_commit is {level}: a commit does not wait for every disk that it should; "
             "set synchronous_commit = on"
         )
+    encoding = _setting(connection, "server_encoding")
+    if encoding != "UTF8":
+        raise NotDurable(f"PostgreSQL's database is in {encoding}: not every text can be stored; make it in UTF8")
     unlogged = connection.scalars(_UNLOGGED).all()
     if unlogged:
         raise NotDurable(

@@ -83,18 +83,22 @@ class Transaction(Protocol):
     def body(self, seq: int) -> bytes | None:
         """A parcel's body; None once it was deleted."""
 
+    def head(self, seq: int) -> bytes | None:
+        """The start of a parcel's body, as far as the header of a message can reach; None once it was deleted."""
+
     def standing(self) -> list[Standing]:
         """Open parcels by queue."""
 
     def oldest(self, destination: str) -> float | None:
-        """When the oldest open parcel for a destination was accepted."""
+        """When the oldest parcel on its way to a destination was accepted: READY, CLAIMED or DELAYED."""
 
     def finish(self, told: Sequence[tuple[bytes, str]], at: float) -> Finished:
-        """The destination told the outcome (key, code) of these SRs: what is open of them and not CLAIMED is DELIVERED,
-        and what waited for it is freed."""
+        """The destination told the outcome (key, code) of these SRs: what is open of them, was sent before and is not
+        CLAIMED is DELIVERED, and what waited for it is freed. What was never sent can have no outcome."""
 
     def requeue(self, destination: str, seqs: Sequence[int] | None) -> int:
-        """An operator's hand: PARKED and DELAYED parcels (all, or some) are READY, with no attempts. How many."""
+        """An operator's hand: PARKED and DELAYED parcels (all, or some) are READY, with no attempts. How many: at most
+        REQUEUED_AT_ONCE of each; call again until 0."""
 
     def claim_all(self, destination: str, states: Sequence[State], most: int) -> list[Parcel]:
         """Claim parcels in these states (not CLAIMED ones): to return them to their senders."""
@@ -142,6 +146,8 @@ class Store(Protocol):
     def close(self) -> None:
         """Give back own claims, end the lease, and disconnect."""
 
+
+REQUEUED_AT_ONCE = 1_000
 
 LARGE = 65_536
 """Octets: bodies above are read only when they are sent."""

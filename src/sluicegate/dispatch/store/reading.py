@@ -10,13 +10,19 @@ from sqlalchemy import bindparam, delete, func, insert, select
 from sluicegate.dispatch.parcel import Parcel, Queue, State
 from sluicegate.dispatch.store import tables
 from sluicegate.dispatch.store.interface import Standing
-from sluicegate.dispatch.store.tables import flag, is_in, is_open, parcel
+from sluicegate.dispatch.store.tables import constant, flag, is_in, is_open, parcel
 from sluicegate.dispatch.store.work import COLUMNS, Work, as_parcel
+from sluicegate.duis import MAX_HEADER_OCTETS
 
 FOUND = 1_000
 """Parcels that are shown of one key."""
 
+_ON_THE_WAY = [constant(state) for state in (State.READY, State.CLAIMED, State.DELAYED)]
+"""What an operator must look at, and what waits behind it, says nothing of how its destination keeps up."""
+
 _BODY = select(tables.body.c.octets).where(tables.body.c.seq == bindparam("number"))
+
+_HEAD = select(func.substr(tables.body.c.octets, 1, MAX_HEADER_OCTETS)).where(tables.body.c.seq == bindparam("number"))
 
 _STANDING = (
     select(parcel.c.destination, parcel.c.user, parcel.c.rank, parcel.c.state, func.count(), func.sum(parcel.c.octets))
@@ -26,7 +32,7 @@ _STANDING = (
 
 _OLDEST = (
     select(parcel.c.accepted_at)
-    .where(is_open(), parcel.c.destination == bindparam("to"))
+    .where(is_open(), parcel.c.destination == bindparam("to"), parcel.c.state.in_(_ON_THE_WAY))
     .order_by(parcel.c.seq)
     .limit(1)
 )
@@ -49,6 +55,12 @@ _FIND = (
 def body(work: Work, seq: int) -> bytes | None:
     """See `Transaction.body`."""
     octets: bytes | None = work.connection.scalar(_BODY, {"number": seq})
+    return octets
+
+
+def head(work: Work, seq: int) -> bytes | None:
+    """See `Transaction.head`."""
+    octets: bytes | None = work.connection.scalar(_HEAD, {"number": seq})
     return octets
 
 

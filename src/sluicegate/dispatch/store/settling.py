@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Delete,
     Executable,
+    and_,
     bindparam,
     case,
     delete,
@@ -26,7 +27,7 @@ from sluicegate.dispatch.parcel import OPEN, Queue, Settlement, State
 from sluicegate.dispatch.store.accepting import INSERT_LINKS, hurry
 from sluicegate.dispatch.store.bulk import Bulk, Row
 from sluicegate.dispatch.store.dialects import Dialect
-from sluicegate.dispatch.store.interface import Finished, Settled
+from sluicegate.dispatch.store.interface import REQUEUED_AT_ONCE, Finished, Settled
 from sluicegate.dispatch.store.tables import constant, is_in, is_open, link, parcel
 from sluicegate.dispatch.store.work import BATCH, Work
 
@@ -198,15 +199,16 @@ def finish(work: Work, told: Sequence[tuple[bytes, str]], at: float) -> Finished
     """See `Transaction.finish`."""
     work.change()
     keys = [key for key, _ in told]
-    known: dict[bytes, tuple[int, State]] = {}
+    known: dict[bytes, tuple[int, State, bool]] = {}
     for start in range(0, len(keys), BATCH):
         part = {"keys": list(keys[start : start + BATCH])}
-        known |= {
-            key: (seq, State(state)) for key, seq, state in work.connection.execute(_select_states(work.dialect), part)
-        }
+        rows = work.connection.execute(_select_states(work.dialect), part)
+        known |= {key: (seq, State(state), bool(sent)) for key, seq, state, sent in rows}
     codes = dict(reversed(told))  # the first that was told counts
     ended = [
-        (seq, at, codes[key]) for key, (seq, state) in known.items() if state <= OPEN and state is not State.CLAIMED
+        (seq, at, codes[key])
+        for key, (seq, state, sent) in known.items()
+        if sent and state <= OPEN and state is not State.CLAIMED
     ]
     _FINISH.run(work.connection, ended)
     freed = free(work, [seq for seq, _, _ in ended])
@@ -215,7 +217,8 @@ def finish(work: Work, told: Sequence[tuple[bytes, str]], at: float) -> Finished
 
 @cache
 def _select_states(dialect: Dialect) -> Executable:
-    return select(parcel.c.key, parcel.c.seq, parcel.c.state).where(dialect.keyed(parcel.c.key, "keys"))
+    sent = or_(parcel.c.attempts > 0, parcel.c.repeated)
+    return select(parcel.c.key, parcel.c.seq, parcel.c.state, sent).where(dialect.keyed(parcel.c.key, "keys"))
 
 
 def requeue(work: Work, destination: str, seqs: Sequence[int] | None) -> int:
@@ -224,13 +227,25 @@ def requeue(work: Work, destination: str, seqs: Sequence[int] | None) -> int:
     if seqs is None:
         return sum(work.connection.execute(again, {"to": destination}).rowcount for again in _REQUEUE)
     row = {"to": destination, "seqs": work.dialect.many(seqs)}
-    chosen = (again.where(work.dialect.among(parcel.c.seq, "seqs")) for again in _REQUEUE)
-    return sum(work.connection.execute(again, row).rowcount for again in chosen)
+    return work.connection.execute(_requeue_chosen(work.dialect), row).rowcount
+
+
+@cache
+def _requeue_chosen(dialect: Dialect) -> Executable:
+    waits = or_(is_in(State.PARKED), is_in(State.DELAYED))
+    chosen = and_(parcel.c.destination == bindparam("to"), dialect.among(parcel.c.seq, "seqs"), waits)
+    return update(parcel).where(chosen).values(_AGAIN)
 
 
 _AGAIN = {"state": _unless_it_waits(constant(State.READY)), "attempts": 0, "code": ""}
 _REQUEUE = tuple(
-    update(parcel).where(is_in(state), parcel.c.destination == bindparam("to")).values(_AGAIN)
+    update(parcel)
+    .where(
+        parcel.c.seq.in_(
+            select(parcel.c.seq).where(is_in(state), parcel.c.destination == bindparam("to")).limit(REQUEUED_AT_ONCE)
+        )
+    )
+    .values(_AGAIN)
     for state in (State.PARKED, State.DELAYED)
 )
 

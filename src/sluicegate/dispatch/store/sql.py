@@ -61,6 +61,9 @@ class SqlTransaction:
     def body(self, seq: int) -> bytes | None:
         return self._do(reading.body, seq)
 
+    def head(self, seq: int) -> bytes | None:
+        return self._do(reading.head, seq)
+
     def standing(self) -> list[Standing]:
         return self._do(reading.standing)
 
