@@ -20,6 +20,8 @@ STUBBORN = [
 ]
 DEMO = [sys.executable, "-c", "from sluicegate.cli import main; main()", "demo", "--no-live", "--seconds", "8"]
 
+OUTAGE = [*DEMO[:4], "csp-outage", "--no-live"]
+
 
 def wait_until(done, seconds=15.0):
     """Poll for what another process does; fail the test if it never does."""
@@ -108,11 +110,13 @@ def test_free_ports_are_different_ports():
 
 
 @pytest.fixture
-def demo(tmp_path):
+def demo(tmp_path, request):
     mark = f"SLUICEGATE_TEST={uuid.uuid4()}"
-    environment = os.environ | dict([mark.split("=")])
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = os.environ | dict([mark.split("=")]) | {"TMPDIR": str(temporary)}
     log = (tmp_path / "demo.log").open("wb")
-    process = subprocess.Popen(DEMO, cwd=tmp_path, env=environment, stdout=log, stderr=log)
+    process = subprocess.Popen(getattr(request, "param", DEMO), cwd=tmp_path, env=environment, stdout=log, stderr=log)
     process.mark = mark
     process.said = lambda: (tmp_path / "demo.log").read_text(encoding="utf-8")
     yield process
@@ -131,6 +135,19 @@ def test_ctrl_c_in_mid_run_leaves_nothing_running(demo):
     demo.send_signal(signal.SIGINT)
     assert demo.wait(15) == 130
     assert carrying(demo.mark) == []
+    assert "Nothing is left running" in demo.said()
+    assert "Traceback" not in demo.said()
+
+
+@pytest.mark.parametrize("demo", [OUTAGE], indirect=True, ids=["csp-outage"])
+def test_ctrl_c_in_an_outage_leaves_nothing_running_and_no_file(demo, tmp_path):
+    wait_until(lambda: "  0.0 s  north" in demo.said())
+    assert len(carrying(demo.mark)) == 6
+    assert list((tmp_path / "temporary").iterdir())
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(15) == 130
+    assert carrying(demo.mark) == []
+    assert list((tmp_path / "temporary").iterdir()) == []
     assert "Nothing is left running" in demo.said()
     assert "Traceback" not in demo.said()
 

@@ -2,17 +2,21 @@
 
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 
-@click.command(
+@click.group(
+    invoke_without_command=True,
+    subcommand_metavar="[csp-outage]",
     epilog="""\b
 Examples:
   sluicegate demo
   sluicegate demo --seconds 60 --out pictures
   sluicegate demo --no-live > demo.log
-"""
+  sluicegate demo csp-outage
+""",
 )
 @click.option(
     "--seconds", type=float, default=20.0, show_default=True, help="Length of each of the two runs, 8 to 600."
@@ -30,17 +34,30 @@ Examples:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write the live screen in mid-burst to this file, as SVG.",
 )
-def demo(seconds: float, out: Path, no_live: bool, terminal_picture: Path | None) -> None:
-    """One User's burst, once without and once with traffic management.
+@click.pass_context
+def demo(context: click.Context, seconds: float, out: Path, no_live: bool, terminal_picture: Path | None) -> None:
+    """One User's burst, once without and once with traffic management; or, with a command, another demonstration.
 
     Starts the gateway, a stand-in DSP of known capacity behind it, and six Users who send Service Requests over
     HTTP, all on the loopback address. After a quiet phase one User bursts to nine times its allocation. Shows it
     live, then prints a table, and writes a picture of both runs to open in a browser. Ctrl-C at any moment leaves
     nothing running.
     """
+    if context.invoked_subcommand is not None:
+        for name in context.params:
+            if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+                option = f"--{name.replace('_', '-')}"
+                command = context.invoked_subcommand
+                raise click.UsageError(f"{option} is for the burst, and not for {command}: see `{command} --help`")
+        return
+    _burst(seconds, out, no_live, terminal_picture)
+
+
+def _burst(seconds: float, out: Path, no_live: bool, terminal_picture: Path | None) -> None:
     from rich.console import Console  # noqa: PLC0415
 
-    from sluicegate.simulate.demo.perform import InterruptedDemoError, Options, perform  # noqa: PLC0415
+    from sluicegate.simulate.demo.ending import InterruptedDemoError  # noqa: PLC0415
+    from sluicegate.simulate.demo.perform import Options, perform  # noqa: PLC0415
     from sluicegate.simulate.demo.processes import DidNotStartError  # noqa: PLC0415
     from sluicegate.simulate.demo.scenario import Scenario  # noqa: PLC0415
 
@@ -56,6 +73,48 @@ def demo(seconds: float, out: Path, no_live: bool, terminal_picture: Path | None
     except DidNotStartError as error:
         raise click.ClickException(str(error)) from None
     except (InterruptedDemoError, KeyboardInterrupt):
-        click.echo("Ended before the end. Nothing is left running.", err=True)
-        sys.exit(130)
+        _interrupted()
     click.echo(f"The picture of both runs: {page}")
+
+
+@demo.command(
+    "csp-outage",
+    epilog="""\b
+Examples:
+  sluicegate demo csp-outage
+  sluicegate demo csp-outage --no-live > outage.log
+""",
+)
+@click.option("--no-live", is_flag=True, help="Plain lines instead of the live screen.")
+def csp_outage(no_live: bool) -> None:
+    """A CSP is down while Service Requests keep coming: is it a DSP outage?
+
+    Starts gateway, dispatcher, two stand-in CSPs (north and south) and the Users' endpoint on the loopback address;
+    two Users send to both regions. North goes down for 12 seconds; what is for it waits on the disk, and near the
+    end the gateway refuses for north alone. Then it is back, and gets all that waited, top-ups first. Takes half a
+    minute, and ends with a verdict. Ctrl-C at any moment leaves nothing running, and no file.
+
+    Exit code 1 if a Service Request was lost, executed twice, or refused for south.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from sluicegate.simulate.demo.ending import InterruptedDemoError  # noqa: PLC0415
+    from sluicegate.simulate.demo.outage.perform import perform  # noqa: PLC0415
+    from sluicegate.simulate.demo.outage.scenario import OutageScenario  # noqa: PLC0415
+    from sluicegate.simulate.demo.processes import DidNotStartError  # noqa: PLC0415
+
+    try:
+        found = perform(OutageScenario(), Console(), live=not no_live)
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or 'a temporary folder'}: {error.strerror or error}") from None
+    except DidNotStartError as error:
+        raise click.ClickException(str(error)) from None
+    except (InterruptedDemoError, KeyboardInterrupt):
+        _interrupted()
+    if not found.good:
+        sys.exit(1)
+
+
+def _interrupted() -> NoReturn:
+    click.echo("Ended before the end. Nothing is left running.", err=True)
+    sys.exit(130)

@@ -101,6 +101,7 @@ class Dispatcher:
         self.depot = Depot(window_of(settings, dispatch), backlogs(settings), intake)
         self.depot.writer = self.writer = Writer(store, self.depot, dispatch.lease_seconds)
         self.depot.couriers.update(couriers(settings, self.depot))
+        self.writer.dispatchers = max(1, await asyncio.to_thread(store.dispatchers))
         self.writer.start()
         self.operator = Operator(self.depot)
         await self.operator.remember()

@@ -12,19 +12,26 @@ DSP_EUI64 = "90-B3-D5-1F-30-00-00-02"
 """Target of requests that end at the DSP itself."""
 
 _DEVICES = 5000
+_SOMEWHERE = "00-DB-12-34-56-78"
 _SOME_ID = f"{DSP_EUI64}:{DSP_EUI64}:0"
 
 
 class Letters:
     """What one User writes: its SRVs by turns of chance, to its own devices, with a counter that rises."""
 
-    def __init__(self, originator: str, version: str, srvs: Mapping[str, int], seed: str) -> None:
-        """``originator`` is a User ID, ``version`` a DUIS version; ``srvs`` gives each SRV's Command Variant."""
+    def __init__(
+        self, originator: str, version: str, srvs: Mapping[str, int], seed: str, devices: str = _SOMEWHERE
+    ) -> None:
+        """``originator`` is a User ID, ``version`` a DUIS version; ``srvs`` gives each SRV's Command Variant.
+
+        ``devices``: the first six octets of the EUI-64 of each of its devices.
+        """
         self._originator = originator
         self._version = version
         self._srvs = list(srvs.items())
         self._chance = random.Random(seed)  # noqa: S311 - traffic, not secrets
         self._counters = itertools.count(1)
+        self._devices = devices
 
     def next(self) -> tuple[str, bytes]:
         """The path of the web service to POST to, and the message."""
@@ -32,7 +39,7 @@ class Letters:
         service = web_service(command_variant)
         message = compose_request(
             self._originator,
-            DSP_EUI64 if service == "D" else _device(self._chance.randrange(_DEVICES)),
+            DSP_EUI64 if service == "D" else _device(self._devices, self._chance.randrange(_DEVICES)),
             next(self._counters),
             srv,
             command_variant=command_variant,
@@ -69,5 +76,5 @@ def _pieces(code: str, srv: str, second: datetime, two: bool) -> tuple[bytes, by
     return before, between, after
 
 
-def _device(number: int) -> str:
-    return "00-DB-12-34-56-78-" + f"{number:04X}"[:2] + "-" + f"{number:04X}"[2:]
+def _device(octets: str, number: int) -> str:
+    return f"{octets}-{number >> 8:02X}-{number & 0xFF:02X}"

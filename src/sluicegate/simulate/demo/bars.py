@@ -17,6 +17,19 @@ def gauge(part: float, cells: int, style: str) -> Text:
     return Text.assemble(("█" * full, style), ("░" * (cells - full), _EMPTY))
 
 
+def phases(marks: Sequence[tuple[str, float, float, str]], now: float, width: int) -> Text:
+    """One line of phases: name, from, until (seconds) and style of each. What is over at ``now`` is bright."""
+    whole = marks[-1][2]
+    line = Text(" ")
+    for name, since, until, style in marks:
+        cells = round((until - since) / whole * (width - 2))
+        done = round(min(max((now - since) / (until - since), 0), 1) * cells)
+        text = f"{name} ".ljust(cells, "━")[:cells]
+        line.append(text[:done], style=f"bold {style}")
+        line.append(text[done:], style=_EMPTY)
+    return line
+
+
 class Shares:
     """A bar as wide as its place, divided in proportion to the counts; any count above 0 gets a cell at least."""
 

@@ -1,28 +1,20 @@
 """The whole demonstration: two runs, a table, a picture."""
 
-import asyncio
-import signal
 import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import uvloop
 from rich.console import Console
 
 from sluicegate.simulate.demo import summary
+from sluicegate.simulate.demo.ending import to_the_end
 from sluicegate.simulate.demo.figures import result
 from sluicegate.simulate.demo.record import RunRecord
 from sluicegate.simulate.demo.report import page as drawn
 from sluicegate.simulate.demo.run import Watch, run
 from sluicegate.simulate.demo.scenario import Scenario
 from sluicegate.simulate.demo.views import draw_terminal, live_view, plain_view
-
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class InterruptedDemoError(Exception):
-    """Ctrl-C, or another signal that ends a process. Everything that was started has been ended."""
 
 
 @dataclass(frozen=True)
@@ -54,19 +46,10 @@ def perform(options: Options, console: Console) -> Path:
 
 
 def _runs(scenario: Scenario, options: Options, console: Console) -> list[RunRecord]:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
-            return runner.run(_one_after_the_other(scenario, options, console))
-        except asyncio.CancelledError:
-            raise InterruptedDemoError from None
+    return to_the_end(lambda: _one_after_the_other(scenario, options, console))
 
 
 async def _one_after_the_other(scenario: Scenario, options: Options, console: Console) -> list[RunRecord]:
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None  # noqa: S101 - this is a coroutine
-    for ending in _ENDING:
-        if signal.getsignal(ending) is not signal.SIG_IGN:  # nohup, or a job in the background
-            loop.add_signal_handler(ending, task.cancel)
     records = []
     with tempfile.TemporaryDirectory(prefix="sluicegate-demo-") as folder:
         for number, enforce in enumerate((False, True), start=1):

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sluicegate.simulate.demo.processes import Children, DidNotStartError, free_ports, sluicegate
+from sluicegate.simulate.demo.asking import asked, until_ready
+from sluicegate.simulate.demo.processes import Children, free_ports, sluicegate
 from sluicegate.simulate.demo.record import TICK, Moment, RunRecord
 from sluicegate.simulate.demo.scenario import Scenario, configuration
 from sluicegate.simulate.demo.statuses import DspStatus, GatewayStatus
 from sluicegate.simulate.messages import Letters
-from sluicegate.simulate.sender import Client, Load, NoAnswerError, RetryHabit, send
+from sluicegate.simulate.sender import Client, Load, RetryHabit, send
 
-_START_SECONDS = 15.0
 _CONNECTIONS = 500  # of each User: more than the DSP can hold, so that it is never our sender that paces
 _HOST = "127.0.0.1"
 
@@ -103,16 +103,7 @@ class _Stage:
     watch: Watch
 
     async def ready(self) -> None:
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                for client, path in ((self.dsp, "/stand-in/status"), (self.admin, "/readyz")):
-                    while await _asked(client, path) is None:
-                        self.children.check()
-                        await asyncio.sleep(0.05)
-        except TimeoutError:
-            raise DidNotStartError(
-                f"not ready after {_START_SECONDS:g} seconds.\n{self.children.last_words()}"
-            ) from None
+        await until_ready(self.children, ((self.dsp, "/stand-in/status"), (self.admin, "/readyz")))
 
     async def play(self) -> None:
         start = asyncio.get_running_loop().time() + TICK
@@ -137,7 +128,7 @@ class _Stage:
             await asyncio.sleep(max(0.0, start + tick * TICK - loop.time()))
             self.children.check()
             gateway, plant = await asyncio.gather(
-                _asked(self.admin, "/api/v1/status"), _asked(self.dsp, "/stand-in/status")
+                asked(self.admin, "/api/v1/status"), asked(self.dsp, "/stand-in/status")
             )
             now = replace(now, at=loop.time() - start)
             if gateway is not None:
@@ -150,12 +141,3 @@ class _Stage:
     def close(self) -> None:
         for client in (self.admin, self.dsp, *(load.client for load in self.loads)):
             client.close()
-
-
-async def _asked(client: Client, path: str) -> bytes | None:
-    """The body of a 200; None for anything else."""
-    try:
-        answer = await client.get(path)
-    except NoAnswerError:
-        return None
-    return answer.body if answer.status == 200 else None

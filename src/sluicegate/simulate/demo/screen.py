@@ -4,7 +4,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from sluicegate.simulate.demo.bars import Shares, gauge
+from sluicegate.simulate.demo.bars import Shares, gauge, phases
 from sluicegate.simulate.demo.figures import answered_lately
 from sluicegate.simulate.demo.history import history
 from sluicegate.simulate.demo.record import RunRecord
@@ -41,21 +41,13 @@ class Screen:
         return left
 
     def _phases(self, width: int) -> Text:
-        scenario, now = self._record.scenario, self._record.last.at
+        scenario = self._record.scenario
         marks = (
-            ("quiet", 0.0, scenario.burst_from),
-            ("burst", scenario.burst_from, scenario.burst_until),
-            ("calm", scenario.burst_until, scenario.seconds),
+            ("quiet", 0.0, scenario.burst_from, CALM),
+            ("burst", scenario.burst_from, scenario.burst_until, BAD),
+            ("calm", scenario.burst_until, scenario.seconds, CALM),
         )
-        line = Text(" ")
-        for name, since, until in marks:
-            cells = round((until - since) / scenario.seconds * (width - 2))
-            done = round(min(max((now - since) / (until - since), 0), 1) * cells)
-            style = BAD if name == "burst" else CALM
-            text = f"{name} ".ljust(cells, "━")[:cells]
-            line.append(text[:done], style=f"bold {style}")
-            line.append(text[done:], style=DIM)
-        return line
+        return phases(marks, self._record.last.at, width)
 
     def _story(self) -> Text:
         scenario, record = self._record.scenario, self._record

@@ -21,7 +21,7 @@ class Figures:
     @classmethod
     def read(cls, document: object) -> "Figures":
         """From a part of the status document."""
-        return cls(**{kind: _number(document, kind) for kind in _KINDS})
+        return cls(**{kind: number(document, kind) for kind in _KINDS})
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class GatewayStatus:
     @classmethod
     def read(cls, body: bytes) -> "GatewayStatus":
         """Raises ValueError when ``body`` is not a status document at all."""
-        document = _object(body)
+        document = json_object(body)
         users = document.get("users")
         by_name = {
             str(user.get("name")): Figures.read(user.get("rates"))
@@ -70,24 +70,26 @@ class DspStatus:
     @classmethod
     def read(cls, body: bytes) -> "DspStatus":
         """Raises ValueError when ``body`` is not a status document at all."""
-        document = _object(body)
+        document = json_object(body)
         return cls(
             down=document.get("state") == "down",
             overloaded=document.get("overloaded") is True,
-            queue=int(_number(document, "queue")),
-            served=int(_number(document, "served")),
-            outages=int(_number(document, "outages")),
-            down_seconds=_number(document, "down_seconds"),
+            queue=int(number(document, "queue")),
+            served=int(number(document, "served")),
+            outages=int(number(document, "outages")),
+            down_seconds=number(document, "down_seconds"),
         )
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any]:
+    """Raises ValueError when ``body`` is no JSON object."""
     document = json.loads(body)
     if not isinstance(document, dict):
         raise ValueError("the status is not a JSON object")  # noqa: TRY004 - one kind of error for one fault
     return document
 
 
-def _number(document: object, key: str) -> float:
+def number(document: object, key: str) -> float:
+    """What stands under ``key``, as a number; 0 where there is none."""
     value = document.get(key) if isinstance(document, dict) else None
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0

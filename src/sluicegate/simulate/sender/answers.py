@@ -15,6 +15,8 @@ class Outcome(enum.Enum):
     """The gateway held it back, and said when to come again."""
     REFUSED = "refused"
     """The DSP itself said no: its buffer is full, or it is out of order."""
+    BEHIND = "csp-backlog"
+    """The CSP of its device is behind: refused for that CSP alone, and told when to come again."""
     FAILED = "failed"
     """No answer, or the gateway's word that it could get none."""
 
@@ -23,11 +25,15 @@ def classify(answer: Answer) -> Outcome:
     """The gateway's refusals are told from the DSP's own by their ``application/problem+json`` body."""
     if 200 <= answer.status < 300:
         return Outcome.DELIVERED
+    told = answer.content_type.partition(";")[0].strip().lower() == "application/problem+json"
+    kind = _problem_type(answer.body) if told and answer.status in (429, 503) else ""
+    if kind.endswith("csp-backlog"):
+        return Outcome.BEHIND
     if answer.status == 429:
         return Outcome.THROTTLED
-    if answer.content_type.partition(";")[0].strip().lower() != "application/problem+json":
+    if not told:
         return Outcome.REFUSED
-    if answer.status == 503 and _problem_type(answer.body).endswith("throttled"):
+    if kind.endswith("throttled"):
         return Outcome.THROTTLED
     return Outcome.FAILED
 

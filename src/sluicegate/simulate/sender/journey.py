@@ -16,6 +16,8 @@ class Journey:
     last: Outcome | None = None
     delivered_at: float | None = None
     given_up: bool = False
+    behind: int = 0
+    """Attempts that were refused because the CSP of the device is behind."""
 
     @property
     def seconds(self) -> float | None:

@@ -88,6 +88,8 @@ class _Sender:
                 journey.delivered_at = answered
             elif outcome is Outcome.THROTTLED:
                 journey.throttled += 1
+            elif outcome is Outcome.BEHIND:
+                journey.behind += 1
             over = outcome is Outcome.DELIVERED or journey.attempts >= load.habit.tries
             journey.given_up = over and outcome is not Outcome.DELIVERED
             self._seen(journey, sent, answered, outcome)

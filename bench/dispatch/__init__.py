@@ -1,0 +1,1 @@
+"""`make bench-dispatch`: how much the dispatcher takes, keeps and delivers, on SQLite and on PostgreSQL."""
