@@ -67,6 +67,14 @@ truth: $(READY)  ## the same requests live and simulated: three scenarios of a m
 soak: $(READY)  ## ten minutes of mixed traffic: does memory stay flat?
 	@MODULE=bench.soak bash bench/run.sh $(SOAK)
 
+.PHONY: bench-dispatch
+bench-dispatch: $(READY)  ## the dispatcher on SQLite and PostgreSQL: SR/s, p99, a backlog of a million (about 25 minutes)
+	@MODULE=bench.dispatch bash bench/run.sh $(BENCH)
+
+.PHONY: faults-dispatch
+faults-dispatch: $(READY)  ## hundreds of kill -9, full disks, lost writes: is anything lost? (below 30 minutes; FAULTS="kill-sqlite --rounds 30")
+	@$(BIN)/python -m bench.faults --page docs/reliability.md $(FAULTS)
+
 .PHONY: fuzz
 fuzz: $(READY)  ## damaged messages for ten minutes: do both readings of a header agree?
 	@$(BIN)/python -m tests.duis.fuzz --seconds 600
