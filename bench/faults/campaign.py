@@ -35,6 +35,10 @@ SOUTH = ("--latency", "0.01,0.01", "--no-answer-devices", "0.05", "--no-answer",
 USERS = ("--drop", "0.005", "--fail", "0.01")
 
 
+class NoProgressError(BenchError):
+    """After a fault the dispatcher acknowledges nothing more: a rule is broken, and the campaign cannot go on."""
+
+
 @dataclass(frozen=True)
 class Order:
     """What is asked of a campaign."""
@@ -176,17 +180,17 @@ class Campaign:
         self.senders.up(number)
 
     async def started(self, number: int = 0) -> None:
-        """Start a dispatcher, and wait until it acknowledges. Raises BenchError where it does not."""
+        """Start a dispatcher, and wait until it acknowledges. Raises NoProgressError where it does not."""
         self.start(number)
         deadline = time.monotonic() + RECOVERY_SECONDS
         while not await self.senders.acks(1, 1.0):
             if time.monotonic() > deadline or not self.dispatchers[number].runs:
-                raise BenchError(self._silent(number))
+                raise NoProgressError(self._silent(number))
 
     async def acknowledges(self, what: str, count: int = 1, seconds: float = RECOVERY_SECONDS) -> None:
-        """Wait for acknowledgements. Raises BenchError where there are none."""
+        """Wait for acknowledgements. Raises NoProgressError where there are none."""
         if not await self.senders.acks(count, seconds):
-            raise BenchError(f"{what}: {self._silent(0)}")
+            raise NoProgressError(f"{what}: {self._silent(0)}")
 
     def _silent(self, number: int) -> str:
         words = last_words(self.dispatchers[number].log)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.faults.campaign import Order, Outcome
+from bench.faults.campaign import NoProgressError, Order, Outcome
 from bench.faults.disk import NotPermittedError, disk_full
 from bench.faults.kills import one_dispatcher, two_dispatchers
 from bench.faults.outages import csp_cut, postgres_killed
@@ -72,8 +72,13 @@ SCENARIOS = {
 
 
 def run(name: str, folder: Path, order: Order, tell: Callable[[int, str], None]) -> Outcome:
-    """Run one. What cannot be had here is said in the outcome. Raises BenchError."""
+    """Run one. What cannot be had here, and what stood still, is said in the outcome. Raises BenchError."""
     try:
         return asyncio.run(SCENARIOS[name].run(folder, order, tell=tell))
     except (NotPermittedError, NoCompilerError) as error:
         return Outcome(name, "", order.rounds, order.seed, order.rate, not_run=str(error))
+    except NoProgressError as error:
+        rule = "it goes on by itself"
+        return Outcome(
+            name, "", order.rounds, order.seed, order.rate, violations={rule: 1}, examples={rule: [str(error)]}
+        )

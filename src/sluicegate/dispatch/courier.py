@@ -105,7 +105,8 @@ class Courier:
         self._timeout = timeout
         self._base = base
         self._loop = asyncio.get_running_loop()
-        self._tasks: dict[asyncio.Task[None], tuple[Parcel, int]] = {}
+        self._tasks: dict[int, tuple[asyncio.Task[None], Parcel]] = {}
+        """By the number of the attempt."""
         self._told: dict[int, str] = {}
         self._soon: asyncio.Handle | None = None
         self._timed = False
@@ -150,17 +151,15 @@ class Courier:
             attempt = self.circuit.began(now)
             self.pace.began(now)
             task = self._loop.create_task(self._deliver(parcel, attempt))
-            self._tasks[task] = (parcel, attempt)
+            self._tasks[attempt] = (task, parcel)
 
     async def _deliver(self, parcel: Parcel, attempt: int) -> None:
-        task = asyncio.current_task()
         try:
             found = await self._attempt(parcel)
         except Exception as error:  # ours, and not the destination's: the parcel must not be lost with it
             logger().exception("an attempt failed by our own fault", destination=self.name, seq=parcel.seq)
             found = _parked(parcel, repr(error))
-        if task is not None:
-            self._tasks.pop(task, None)
+        self._tasks.pop(attempt, None)
         now = monotonic()
         self.pace.ended(now)
         if isinstance(found, Verdict):
@@ -242,7 +241,7 @@ class Courier:
             if waiting.attempts or waiting.repeated:  # what was never sent can have no outcome
                 self.queue.remove(seq)
                 self._delivered(waiting, code)
-        elif any(one.seq == seq for one, _attempt in self._tasks.values()):
+        elif any(one.seq == seq for _task, one in self._tasks.values()):
             self._told[seq] = code
 
     def _again(self, parcel: Parcel, code: str, why: str) -> None:
@@ -279,11 +278,11 @@ class Courier:
         """Break off all attempts. A task that never ran tells nothing, so what they hold is given back here."""
         now, broken = monotonic(), list(self._tasks.items())
         self._tasks.clear()
-        for task, (_parcel, attempt) in broken:
+        for attempt, (task, _parcel) in broken:
             task.cancel()
             self.circuit.unclear(now, attempt)
             self.pace.ended(now)
-        return [parcel for _task, (parcel, _attempt) in broken]
+        return [parcel for _attempt, (_task, parcel) in broken]
 
     def drop(self) -> list[Parcel]:
         """Forget what waits here, and break off what is being delivered: nothing of it is said to the store."""
@@ -301,11 +300,11 @@ class Courier:
         if self._soon is not None:
             self._soon.cancel()
         while self._tasks and monotonic() < until:
-            await asyncio.wait(list(self._tasks), timeout=until - monotonic())
+            await asyncio.wait([task for task, _parcel in self._tasks.values()], timeout=until - monotonic())
         at = time()
         while (parcel := self.queue.pop()) is not None:
             self._office.settle(parcel, _as_it_was(parcel, at, parcel.repeated))
-        tasks = list(self._tasks)
+        tasks = [task for task, _parcel in self._tasks.values()]
         broken = self._cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for parcel in broken:

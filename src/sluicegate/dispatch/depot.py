@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
 from time import monotonic, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sluicegate.dispatch.backlog import Backlog
 from sluicegate.dispatch.batch import MOST_CLAIMED
@@ -39,7 +40,7 @@ class Depot:
         self.writer: Writer
         self._intake = intake
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
         self._refilling: asyncio.Handle | None = None
         self.closing = False
         """Nothing more is to be held: it would only be given back."""
@@ -92,7 +93,8 @@ class Depot:
         if self.closing or parcel.destination not in self.couriers or not self.window.admits(queue, octets):
             return parcel
         self.window.held(queue, octets)
-        return _held(parcel)
+        parcel.hold = True
+        return parcel
 
     def _not_kept(self, parcel: Incoming) -> None:
         if parcel.hold:
@@ -220,7 +222,7 @@ class Depot:
                 letters = [self._room_for(letter)]
             else:
                 logger().error("an outcome has no User", destination=parcel.destination, seq=parcel.seq)
-        self._spawn(self._settle(parcel, settlement, letters))
+        self._settle(parcel, settlement, letters)
 
     def send_back(self, parcel: Parcel, code: str, attempts: int) -> None:
         """A parcel cannot be delivered. Of an SR, its User is told; a Response is given up, and stays to be found."""
@@ -235,7 +237,8 @@ class Depot:
             try:
                 head = parcel.body or await self.writer.do(lambda store: store.head(parcel.seq))
             except StoreError:
-                await self._settle(parcel, Settlement(parcel.seq, State.READY, at, attempts=attempts), ())
+                settlement = Settlement(parcel.seq, State.READY, at, attempts=attempts)
+                await asyncio.wait([self._settle(parcel, settlement, ())])
                 return
             wait = courier.circuit.next_probe(monotonic()) if courier is not None else 0.0
             letters = [self._room_for(self._return(parcel, head or b"", code, attempts, max(60, round(wait))))]
@@ -243,7 +246,7 @@ class Depot:
             logger().error("a Response was given up", user=parcel.user, seq=parcel.seq, attempts=attempts)
         if courier is not None:
             courier.counts.returned += 1
-        await self._settle(parcel, settlement, letters)
+        await asyncio.wait([self._settle(parcel, settlement, letters)])
 
     def _return(self, parcel: Parcel, head: bytes, code: str, attempts: int, wait: int) -> Incoming:
         try:
@@ -252,11 +255,25 @@ class Depot:
             logger().exception("a return was composed without its message", seq=parcel.seq)
             return self._intake.returned(parcel, b"", code, time(), attempts, wait)
 
-    async def _settle(self, parcel: Parcel, settlement: Settlement, letters: Sequence[Incoming]) -> None:
-        try:
-            receipts = await self.writer.settle(settlement, letters)
-        except StoreError:  # at the end only: it stays claimed, and whoever comes next sends it again
-            receipts = []
+    def _settle(
+        self, parcel: Parcel, settlement: Settlement, letters: Sequence[Incoming]
+    ) -> asyncio.Future[list[Receipt]]:
+        answer = self.writer.settle(settlement, letters)
+        self._tasks.add(answer)
+        answer.add_done_callback(partial(self._settled, parcel, settlement, letters))
+        return answer
+
+    def _settled(
+        self,
+        parcel: Parcel,
+        settlement: Settlement,
+        letters: Sequence[Incoming],
+        answer: asyncio.Future[list[Receipt]],
+    ) -> None:
+        """A parcel has left: a callback and no task, for there is one for each SR."""
+        self._tasks.discard(answer)
+        # It fails at the end only: the parcel stays claimed, and whoever comes next sends it again.
+        receipts = answer.result() if not answer.cancelled() and answer.exception() is None else []
         self.window.left((parcel.destination, parcel.user, parcel.rank), _in_memory(parcel.octets))
         if settlement.state >= State.DELIVERED:
             self._ended(parcel)
@@ -324,13 +341,6 @@ class Depot:
 def _in_memory(octets: int) -> int:
     """What a parcel's body takes in memory: large ones are read only when they are sent."""
     return octets if octets <= LARGE else 0
-
-
-def _held(parcel: Incoming) -> Incoming:
-    return Incoming(
-        parcel.kind, parcel.key, parcel.digest, parcel.destination, parcel.user, parcel.rank, parcel.path, parcel.lane,
-        parcel.srv, parcel.accepted_at, parcel.deadline, parcel.body, parcel.fields, parcel.preceding, hold=True,
-    )  # fmt: skip
 
 
 def _parcel(incoming: Incoming, receipt: Receipt) -> Parcel:

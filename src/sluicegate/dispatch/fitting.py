@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from sluicegate.allocation import Book, PriorityClass, Profile
 from sluicegate.dispatch.backlog import Backlog
@@ -71,7 +72,7 @@ def intake_of(settings: Settings, routes: Routes) -> Intake:
     return Intake(
         routes,
         originators,
-        dispatch.deadline_for,
+        lru_cache(maxsize=1024)(dispatch.deadline_for),
         malformed=dispatch.codes.malformed,
         reused=dispatch.codes.reused,
         give_up_seconds=dispatch.users.give_up_days * 86_400,

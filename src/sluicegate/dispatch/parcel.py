@@ -43,8 +43,11 @@ CSP, USER = "csp:", "user:"
 
 KEY_OCTETS = 24
 
+# What is made for every SR is not frozen: that would cost three times as much to make. Nothing changes them but where
+# it is said.
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Parcel:
     """A parcel as a dispatcher holds it. Times are seconds since 1970 UTC."""
 
@@ -79,7 +82,7 @@ class Parcel:
     """HTTP fields that go with it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Incoming:
     """A parcel that is to be made safe."""
 
@@ -113,7 +116,7 @@ class Taken(IntEnum):
     """Another message was accepted with this key before: nothing was stored, and the first is untouched."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Receipt:
     """What the store says of an incoming parcel. Of a repeated one, `accepted_at` and `state` are the first's."""
 
@@ -125,7 +128,7 @@ class Receipt:
     """Of a REPEATED one: whether the first has come to its end."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settlement:
     """What becomes of a claimed parcel.
 

@@ -7,11 +7,12 @@ import asyncio
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MOST_HEAD = 65_536  # octets of a request's head
+BODY = 120.0  # seconds for a body: the server has a shorter time for what comes in pieces
 FIRST_HEAD = 10.0  # seconds until a connection has said what it wants; later ones end after `timeout_keep_alive`
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. A head that is too large, or does not come, ends it."""
+    """One connection. A head that is too large or does not come, or a body that does not, ends it."""
 
     _in_head = True
     _head = 0
@@ -46,5 +47,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = False
         if self._late is not None:
             self._late.cancel()
-            self._late = None
+        self._late = self.loop.call_later(BODY, self.transport.close)
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Httptools: all of it is here."""
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+        super().on_message_complete()
