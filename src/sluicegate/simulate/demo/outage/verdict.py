@@ -164,7 +164,7 @@ def answer(found: Facts, seconds: float) -> Text:
     return Text.assemble(
         ("Would this cause a DSP outage? No. ", "bold green"),
         f"North was down for {seconds:.0f} s; meanwhile south had {found.south_during:,} Service Requests "
-        "acknowledged as ever, what was for north waited, and nothing was lost.",
+        f"acknowledged (p99 {seconds_text(found.south_p99[1])}), what was for north waited, and nothing was lost.",
     )
 
 
