@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -32,6 +33,22 @@ RETURNABLE = {"parked": State.PARKED, "delayed": State.DELAYED, "ready": State.R
 
 class BadRequest(ValueError):  # noqa: N818 - named after the answer
     """What was asked cannot be done. `str()` says why."""
+
+
+class FromAPage(ValueError):  # noqa: N818 - named after what it is
+    """A browser sends it for a page that it shows: no operator does."""
+
+
+def _by_hand(request: Request) -> None:
+    """An operator's request comes from a program, and names this machine: a web page in the operator's browser can send
+    one too, and must not move anything (it cannot leave its Origin out, nor choose another Host than its own)."""
+    host = request.url.hostname or ""
+    try:
+        here = host == "localhost" or ip_address(host).version in (4, 6)
+    except ValueError:
+        here = False
+    if "origin" in request.headers or not here:
+        raise FromAPage("this is for programs on this machine: send no Origin, and address it by its IP address")
 
 
 def admin_app(dispatcher: Dispatcher, log: BoundedQueue | None = None) -> Starlette:
@@ -110,11 +127,21 @@ def admin_app(dispatcher: Dispatcher, log: BoundedQueue | None = None) -> Starle
         ("POST", "/api/v1/destinations/{name:path}/return"): send_back,
         ("GET", "/api/v1/requests/{request_id}"): find,
     }
+
+    def checked(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        async def handle(request: Request) -> Response:
+            if request.method == "POST":
+                _by_hand(request)
+            return await handler(request)
+
+        return handle
+
     return Starlette(
-        routes=[Route(path, handler, methods=[method]) for (method, path), handler in handlers.items()],
+        routes=[Route(path, checked(handler), methods=[method]) for (method, path), handler in handlers.items()],
         exception_handlers={
             UnknownDestination: _refusal(404),
             BadRequest: _refusal(400),
+            FromAPage: _refusal(403),
             NotOfUsers: _refusal(400),
             StoreError: _refusal(503),
         },

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from time import monotonic, sleep, time
 from typing import Any, Protocol, TypeVar
 
+from sluicegate.dispatch import steps
 from sluicegate.dispatch.batch import (
     MOST_CLAIMED,
     Accepting,
@@ -23,8 +23,8 @@ from sluicegate.dispatch.batch import (
     parts,
     singles,
 )
-from sluicegate.dispatch.parcel import KEY_OCTETS, OPEN, Incoming, Parcel, Queue, Receipt, Settlement, State, Want
-from sluicegate.dispatch.store.interface import Settled, Store, StoreError, StoreFull, StoreLost, Transaction
+from sluicegate.dispatch.parcel import Incoming, Parcel, Queue, Receipt, Settlement, Want
+from sluicegate.dispatch.store.interface import Store, StoreError, StoreFull, StoreLost, Transaction
 from sluicegate.log import logger
 
 GATHER = 0.004  # seconds: while there is much to write, a commit begins at most so often; a lone one does not wait
@@ -227,12 +227,12 @@ class Writer:
             self._loop.call_soon_threadsafe(self._told.released)
         done = Done()
         with self._store.transaction() as transaction:
-            self._settle(transaction, batch.settling, done)
-            self._conclude(transaction, batch.concluding, done)
-            self._accept(transaction, batch.accepting, done)
+            steps.settle(transaction, batch.settling, done)
+            steps.conclude(transaction, batch.concluding, done)
+            steps.accept(transaction, batch.accepting, done)
             done.hurried = transaction.hurried()
             if batch.claiming:
-                self._claim(transaction, batch.claiming, done)
+                steps.claim(transaction, batch.claiming, done)
             for job in batch.doing:
                 found = job.work(transaction)
                 if job.claims:
@@ -243,69 +243,6 @@ class Writer:
         self._held.update(done.held)
         self._held.difference_update(done.let_go)
         return done
-
-    def _settle(self, transaction: Transaction, jobs: Sequence[Settling], done: Done) -> None:
-        if not jobs:
-            return
-        settlements = [_unless_it_was_told(transaction, job) for job in jobs]
-        settled: Settled = transaction.settle(settlements)
-        done.freed = settled.freed
-        done.let_go = [job.settlement.seq for job in jobs]
-        kept = [
-            job.letters
-            if job.settlement.state is not State.RETURNED
-            or (settlement.state is State.RETURNED and settlement.seq in settled.applied)
-            else ()
-            for job, settlement in zip(jobs, settlements, strict=True)
-        ]
-        letters = [letter for some in kept for letter in some]
-        receipts = iter(transaction.accept(letters) if letters else ())
-        for job, some in zip(jobs, kept, strict=True):
-            own = [next(receipts) for _ in some]
-            done.held += [receipt.seq for receipt in own if receipt.state is State.CLAIMED and not receipt.taken]
-            done.answers.append((job.answer, own))
-
-    def _conclude(self, transaction: Transaction, jobs: Sequence[Concluding], done: Done) -> None:
-        if not jobs:
-            return
-        at = time()
-        told = [job for job in jobs if job.key is not None]
-        finished = transaction.finish([(job.key, job.code) for job in told if job.key is not None], at)
-        done.freed = _sum(done.freed, finished.freed)
-        before = {id(job): state for job, state in zip(told, finished.before, strict=True)}
-        states = [before.get(id(job)) for job in jobs]
-        letters = [
-            replace(job.letter, fields={**job.letter.fields, "Sluicegate-Late": "yes"})
-            if state is State.RETURNED
-            else job.letter
-            for job, state in zip(jobs, states, strict=True)
-        ]
-        receipts = transaction.accept(letters)
-        for job, state, letter, receipt in zip(jobs, states, letters, receipts, strict=True):
-            if receipt.state is State.CLAIMED and not receipt.taken:
-                done.held.append(receipt.seq)
-            sr = None
-            if state is not None and state <= OPEN and job.key is not None:
-                sr = next(parcel for parcel, _state, _code in transaction.find(job.key) if parcel.key == job.key)
-                if state is not State.CLAIMED and not (sr.attempts or sr.repeated):
-                    sr = None  # it was never sent, so this did not end it
-            done.answers.append((job.answer, Concluded(state, letter, receipt, sr)))
-
-    def _accept(self, transaction: Transaction, jobs: Sequence[Accepting], done: Done) -> None:
-        if not jobs:
-            return
-        receipts = iter(transaction.accept([parcel for job in jobs for parcel in job.incoming]))
-        for job in jobs:
-            own = [next(receipts) for _ in job.incoming]
-            done.held += [receipt.seq for receipt in own if receipt.state is State.CLAIMED and not receipt.taken]
-            done.answers.append((job.answer, own))
-
-    def _claim(self, transaction: Transaction, jobs: Sequence[Claiming], done: Done) -> None:
-        at = time()
-        for job in jobs:
-            parcels = transaction.claim(job.wants, at)
-            done.held += [parcel.seq for parcel in parcels]
-            done.answers.append((job.answer, parcels))
 
     def _well(self, done: Done) -> None:
         self._pause = AGAIN_FIRST
@@ -377,21 +314,6 @@ class Writer:
             logger().warning("took over what another dispatcher held", parcels=taken)
         if taken or self.dispatchers != before:  # what nobody holds is for all of them
             self._loop.call_soon_threadsafe(self._told.released)
-
-
-def _unless_it_was_told(transaction: Transaction, job: Settling) -> Settlement:
-    """An SR whose outcome has come, perhaps by another dispatcher, is not returned: its User would get two answers."""
-    if job.settlement.state is not State.RETURNED or not job.letters:
-        return job.settlement
-    key = job.letters[0].key[:KEY_OCTETS]
-    outcome = key + b"R"
-    if any(parcel.key.startswith(outcome) for parcel, _state, _code in transaction.find(key)):
-        return replace(job.settlement, state=State.DELIVERED, code="told")
-    return job.settlement
-
-
-def _sum(one: Mapping[Queue, int], other: Mapping[Queue, int]) -> Mapping[Queue, int]:
-    return {queue: one.get(queue, 0) + other.get(queue, 0) for queue in {**one, **other}}
 
 
 def _fail(answers: Iterable[asyncio.Future[Any]], error: StoreError) -> None:
