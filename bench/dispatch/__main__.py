@@ -25,7 +25,7 @@ from bench.dispatch.findings import LABELS, Finding, grids, missed
 from bench.dispatch.flow import load_average
 from bench.dispatch.measures import Job
 from bench.dispatch.plant import Postgres, Site
-from bench.dispatch.quiet import QUIET_CORES, TRIES
+from bench.dispatch.quiet import QUIET_CORES, TRIES, speed
 from bench.dispatch.regions import regions
 from bench.loader import compiled
 from bench.processes import BenchError, end_on_signals
@@ -101,7 +101,7 @@ def run(chosen: argparse.Namespace, console: Console) -> bool:
     if not (0.5 <= chosen.seconds <= 600 and 1 <= chosen.repeats <= 100 and 100 <= chosen.backlog <= 9_000_000):
         raise BenchError("--seconds is 0.5 to 600, --repeats 1 to 100, --backlog 100 to 9,000,000")
     names = [name for name in MEASURES if not chosen.only or name in chosen.only]
-    before, jobs, whole = load_average(), list[Job](), False
+    before, jobs, speeds, whole = load_average(), list[Job](), [speed()], False
     with tempfile.TemporaryDirectory(prefix="sluicegate-dispatch-", dir=chosen.work) as folder:
         work = Path(folder)
         work.chmod(0o755)  # PostgreSQL, which is nobody, must reach its own folder below
@@ -118,11 +118,13 @@ def run(chosen: argparse.Namespace, console: Console) -> bool:
                     jobs.append(job)
                     for name in names:
                         begun = time.monotonic()
+                        speeds.append(speed())
                         MEASURES[name](job)
                         console.print(f"{LABELS[store]}: {name}: {time.monotonic() - begun:.0f} s")
             whole = True
         finally:
             if any(job.findings for job in jobs):
+                about["millions of loop passes a second"] = f"{min(speeds):.0f} to {max(speeds):.0f}"
                 publish(chosen, console, jobs, about, (before, load_average()), whole=whole)
     return not missed(_all(jobs))
 

@@ -58,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="the same seed, the same faults (default 1)")
     parser.add_argument("--rate", type=float, help="SR/s that the Users send")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the result file (default out)")
-    parser.add_argument("--page", type=Path, help="a page that gets the table, such as docs/reliability.md")
+    parser.add_argument(
+        "--page", type=Path, help="a page that gets the table when all was run, such as docs/reliability.md"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the folders of campaigns that broke a rule")
     return parser
 
@@ -117,7 +119,9 @@ def _publish(chosen: argparse.Namespace, console: Console, outcomes: Sequence[Ou
     facts = table.facts()
     path = table.append(chosen.out, f"faults-{date}", outcomes, {"command": command, "machine": facts})
     console.print(f"written: {path}")
-    if chosen.page is not None:
+    if chosen.page is not None and (chosen.scenario or chosen.rounds):
+        console.print(f"{chosen.page} stays as it is: this was not all of it")
+    elif chosen.page is not None:
         table.write_into(chosen.page, outcomes, facts, command, date)
         console.print(f"written: {chosen.page}")
     kept = all(one.kept for one in outcomes)
