@@ -7,8 +7,9 @@ import contextlib
 import signal
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from time import monotonic, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import uvicorn
 
@@ -16,10 +17,9 @@ from sluicegate.dispatch.admin import admin_app
 from sluicegate.dispatch.depot import Depot
 from sluicegate.dispatch.fitting import backlogs, couriers, intake_of, window_of
 from sluicegate.dispatch.operator import Operator
-from sluicegate.dispatch.parcel import CSP
 from sluicegate.dispatch.protocol import BoundedProtocol
 from sluicegate.dispatch.server import Server
-from sluicegate.dispatch.store.interface import StoreError
+from sluicegate.dispatch.store.interface import StoreError, StoreLost
 from sluicegate.dispatch.store.opening import open_store
 from sluicegate.dispatch.writer import Writer
 from sluicegate.http.listening import listen
@@ -36,7 +36,11 @@ LOOK = 1.0  # ... at deadlines and ages
 COUNT, COUNT_ALONE = 2.0, 30.0  # ... at what the store has, where other dispatchers use it too, and where not
 PURGE = 30.0  # ... at what may be deleted
 PURGED_AT_ONCE = 500
+TRIES = 3  # of each step of the start
 GRACE = 2.0  # seconds after the drain, for what was settled last to be written
+
+
+T = TypeVar("T")
 
 
 class Dispatcher:
@@ -95,17 +99,18 @@ class Dispatcher:
         self.port = int(listening.getsockname()[1])
         self.admin_port = int(admin_listening.getsockname()[1])
         routes = await asyncio.to_thread(Routes.from_settings, settings)
-        self.store = store = await asyncio.to_thread(open_store, dispatch.store, lease_seconds=dispatch.lease_seconds)
-        await asyncio.to_thread(store.take_over, time())
+        opened = partial(asyncio.to_thread, open_store, dispatch.store, lease_seconds=dispatch.lease_seconds)
+        self.store = store = await _patiently(opened)
+        await _patiently(lambda: asyncio.to_thread(store.take_over, time()))
         intake = intake_of(settings, routes)
         self.depot = Depot(window_of(settings, dispatch), backlogs(settings), intake)
         self.depot.writer = self.writer = Writer(store, self.depot, dispatch.lease_seconds)
         self.depot.couriers.update(couriers(settings, self.depot))
-        self.writer.dispatchers = max(1, await asyncio.to_thread(store.dispatchers))
+        self.writer.dispatchers = max(1, await _patiently(lambda: asyncio.to_thread(store.dispatchers)))
         self.writer.start()
         self.operator = Operator(self.depot)
-        await self.operator.remember()
-        self.depot.restart(await asyncio.to_thread(store.look))
+        await _patiently(self.operator.remember)
+        self.depot.restart(await _patiently(lambda: asyncio.to_thread(store.look)))
         self.server = Server(intake, self.depot, settings)
         self._listener = self._serve(self.server, listening, self._tls())
         self._admin = self._serve(admin_app(self, self._log), admin_listening, None)
@@ -229,6 +234,12 @@ class Dispatcher:
         task.add_done_callback(self._background.discard)
 
 
-def csp_names(settings: Settings) -> list[str]:
-    """The destinations of the CSPs, in the order of the configuration."""
-    return [CSP + csp.name for csp in settings.csps]
+async def _patiently(work: Callable[[], Awaitable[T]]) -> T:
+    """At the start: a connection that broke is no reason to end, a database that is not there is one."""
+    for _ in range(TRIES - 1):
+        try:
+            return await work()
+        except StoreLost as error:
+            logger().warning("the connection to the store broke: once more", why=str(error))
+            await asyncio.sleep(SWEEP)
+    return await work()
