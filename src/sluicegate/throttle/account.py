@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 from sluicegate.throttle.depths import allocation_depth
 from sluicegate.throttle.limits import Limits
+from sluicegate.throttle.teams import Teams
 
 GOLDEN: Final = 0.6180339887498949
 FLOWS: Final = -1.0  # in place of what a full vessel holds, where it is not full and rises with the water
@@ -37,6 +38,17 @@ class Size(NamedTuple):
         return cls(allocation, max(allocation, 1.0 / limits.burst_seconds), depth)
 
 
+class Line:
+    """The Retry-After line of one class of a User: attributes as those of `Account`."""
+
+    __slots__ = ("advised", "offset", "slot")
+
+    def __init__(self, offset: float) -> None:
+        self.slot = float("-inf")
+        self.advised = 0
+        self.offset = offset
+
+
 class Account:
     """One User's bank and its place among the others. Made by `Throttle`; read it freely, write to it never.
 
@@ -44,6 +56,8 @@ class Account:
         name: the User.
         allocation: a, in SR/s (the effective one).
         depth: D, of its allocation bank, in SR.
+        deepest: the greatest depth since the last `reconfigure`: what that let out is not forgiven when a
+            profile is taken back.
         level: what the bank held at `filled_at`, in SR.
         share: its weight in the sharing of the spare, `max(a, 1/B)`, in SR/s.
         mark: the level of the water (see `sharing`) at which its credit is nil, in seconds.
@@ -55,6 +69,9 @@ class Account:
         slot: when its Retry-After line ends, in seconds of the throttle's clock.
         advised: how many times it was told to come back later.
         offset: where its jitter starts, in [0, 1).
+        profiled: whether it has a priority profile.
+        lines: of a User with a profile, the line of each class that was told to come back; empty without one.
+        teams: the banks of its teams; None without any.
     """
 
     __slots__ = (
@@ -63,17 +80,21 @@ class Account:
         "asked",
         "asked_before",
         "asked_since",
+        "deepest",
         "depth",
         "filled_at",
         "held",
         "last_weight",
         "level",
+        "lines",
         "mark",
         "name",
         "offset",
+        "profiled",
         "round",
         "share",
         "slot",
+        "teams",
     )
 
     def __init__(self, name: str, size: Size, now: float, index: int) -> None:
@@ -88,8 +109,11 @@ class Account:
         self.slot = float("-inf")
         self.advised = 0
         self.offset = (index * GOLDEN) % 1.0
+        self.profiled = False
+        self.lines: list[Line] = []
+        self.teams: Teams | None = None
         self.allocation, self.share, self.depth = size
-        self.level = self.depth
+        self.level = self.deepest = self.depth
 
     def resize(self, size: Size, now: float) -> None:
         """Take another allocation. The bank keeps its level, as far as the new depth holds it."""
@@ -97,6 +121,8 @@ class Account:
         self.filled_at = now
         self.allocation, self.share, self.depth = size
         self.level = min(self.level, self.depth)
+        if self.depth > self.deepest:
+            self.deepest = self.depth
 
     def level_at(self, now: float) -> float:
         """What its allocation bank holds at `now`, in SR."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sluicegate.throttle.account import GOLDEN, Account
+from sluicegate.throttle.account import GOLDEN, Account, Line
 
 LONGEST_LINE: Final = 300.0  # seconds
 LUMP: Final = 1.2  # a little more than the bank is deep: jitter spreads the lumps
@@ -21,12 +21,36 @@ def lump(burst_seconds: float) -> float:
     return min(1.0, LUMP * burst_seconds)
 
 
-def come_back_in(user: Account, weight: float, now: float, rate: float, held: float, slowed: float) -> int:
+MOST_LINES: Final = 65  # classes of a profile, and what is below them all
+
+
+def place_of_class(user: Account, rank: int) -> Line:
+    """The line of one class of a User with a profile: behind those of the more urgent classes, never before them."""
+    lines = user.lines
+    while len(lines) <= rank < MOST_LINES:
+        lines.append(Line((user.offset + len(lines) * SILVER) % 1.0))
+    line = lines[rank]
+    for above in lines[:rank]:
+        if above.slot > line.slot:
+            line.slot = above.slot
+    return line
+
+
+def put_behind(user: Account, rank: int, seconds: float, now: float) -> None:
+    """A request of a class took a place of so many seconds: those in the lines of less urgent classes wait longer."""
+    for below in user.lines[rank + 1 :]:
+        if below.slot > now:
+            below.slot = min(below.slot + seconds, now + LONGEST_LINE)
+
+
+def come_back_in(user: Account | Line, weight: float, now: float, rate: float, held: float, slowed: float) -> int:
     """Take the next place in the User's line; returns the wait in whole seconds, at least 1.
 
     The line moves at the User's `rate` (its allocation and its present part of the spare, SR/s) and begins with what
     it holds (`held`, SR); where a bank holds less than a second, it moves that much slower (`slowed`, see `lump`).
     Whole seconds are all that the header can say: a dither makes up for what rounding down takes, on average.
+    A User with a profile has a line per class.
+
     Dither and jitter are low-discrepancy sequences, so that a thousand waits are spread evenly and the same history
     gives the same advice.
     """

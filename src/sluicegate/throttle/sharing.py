@@ -173,8 +173,8 @@ class FirstCome(Spare):
 
     __slots__ = ()
 
-    def permits(self, user: Account, weight: float, now: float) -> bool:
-        """Whether the User may take `weight` SR of the pool; takes it."""
+    def permits(self, user: Account, weight: float, now: float, _kept: float = 0.0) -> bool:
+        """Whether the User may take `weight` SR of the pool; takes it. Nobody has a part, so nothing is kept in one."""
         if now >= self.round_ends:
             self._turn(now)
         if user.round is not self.current:
@@ -201,8 +201,12 @@ class Fair(Spare):
 
     __slots__ = ()
 
-    def permits(self, user: Account, weight: float, now: float) -> bool:
+    def permits(self, user: Account, weight: float, now: float, kept: float = 0.0) -> bool:
         """Whether the User may take `weight` SR of the pool; takes it.
+
+        Where the User keeps something for its more urgent requests (`kept`, in SR), its credit must hold that as well,
+        or half of what its vessel can hold if that is less. The vessel is no larger for it: nobody else has less than
+        if this User asked for its part in bursts.
 
         The water rises first, by what is set aside beyond what stands in the vessels already. A vessel whose User
         always wants more stands between minus its last weight and nil, half of that below nil on average: that half
@@ -228,7 +232,7 @@ class Fair(Spare):
             self._take_part(user)
         mark = user.mark
         credit = share * (water - mark)
-        if credit < -EPSILON:
+        if credit < -EPSILON or (kept > 0.0 and credit < self._kept_in_vessel(share, kept) - EPSILON):
             user.asked = MUCH
             if user.held >= 0.0:
                 self._stand(user, mark, user.last_weight, FLOWS)
@@ -260,6 +264,13 @@ class Fair(Spare):
         else:
             self._stand(user, mark, user.last_weight, held)
         return permitted
+
+    def _kept_in_vessel(self, share: float, kept: float) -> float:
+        """What of `kept` a vessel of this share can hold beside the turns of the less urgent."""
+        top = share * self.cap
+        if top < self.cap_floor:
+            top = self.cap_floor
+        return kept if kept < 0.5 * top else 0.5 * top
 
     def credit(self, user: Account) -> float:
         """What stands in the User's vessel, in SR; nil where it takes no part."""

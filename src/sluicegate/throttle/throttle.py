@@ -1,13 +1,14 @@
 """The decision: may this request pass? Section "The decision" of docs/throttle.md is this module in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from sluicegate.throttle.account import Account, Size
 from sluicegate.throttle.depths import system_depth
 from sluicegate.throttle.limits import Limits
-from sluicegate.throttle.line import LONGEST_LINE, come_back_in, lump
+from sluicegate.throttle.line import LONGEST_LINE, come_back_in, lump, place_of_class, put_behind
+from sluicegate.throttle.profiled import on_top, take_profile, team_banks
 from sluicegate.throttle.sharing import EPSILON, Fair, FirstCome
 
 WITHIN: Final = 0
@@ -15,6 +16,7 @@ EXCESS: Final = 1
 THROTTLED: Final = 2
 
 NO_RESERVES: Mapping[str, float] = {}
+NO_TEAMS: Mapping[str, Sequence[float]] = {}
 SLOWEST: Final = 1.0 / LONGEST_LINE  # SR/s: a User without any part is told to come back after the longest wait
 
 
@@ -37,10 +39,11 @@ class Throttle:
         limits: the capacity under management.
         allocations: SR/s by User; they may not add up to more than the maximum capacity.
         now: the time at which the banks are full, in seconds.
-        reserves: the greatest reserve with which each User's requests come (see `decide`), in SR; 0 where not named.
+        reserves: of each User with a profile, the greatest reserve with which its requests come (see `decide`), in SR.
+        teams: of each User with teams, their parts of its allocation (see `decide_team`).
 
     Raises:
-        ValueError: the allocations add up to more than the maximum, or one is negative.
+        ValueError: the allocations add up to more than the maximum, or one is negative; parts of teams cannot be.
     """
 
     __slots__ = (
@@ -70,6 +73,7 @@ class Throttle:
         allocations: Mapping[str, float],
         now: float = 0.0,
         reserves: Mapping[str, float] = NO_RESERVES,
+        teams: Mapping[str, Sequence[float]] = NO_TEAMS,
     ) -> None:
         self._now = now
         self._count = 0
@@ -81,7 +85,7 @@ class Throttle:
         self._shared = False
         self._take(limits)
         self._system = self._offered = self._depth
-        self.reconfigure(limits, allocations, now, reserves)
+        self.reconfigure(limits, allocations, now, reserves, teams)
 
     @property
     def now(self) -> float:
@@ -96,11 +100,27 @@ class Throttle:
         """
         return self._accounts[name]
 
-    def decide(self, user: Account, weight: float, now: float, reserve: float = 0.0) -> int:
+    def decide_team(self, user: Account, weight: float, now: float, reserve: float, team: int) -> int:
+        """As `decide`, for a request of a team (NO_TEAM: of none) of a User that has some.
+
+        While traffic management is active, the User's bank must hold what the other teams' banks hold besides.
+        """
+        teams = user.teams
+        if teams is None:
+            return self.decide(user, weight, now, reserve)
+        outcome = self.decide(
+            user, weight, now, reserve, teams.kept_for_others(team, now if now > self._now else self._now)
+        )
+        if outcome == WITHIN:
+            teams.charge(team, weight, user.level)
+        return outcome
+
+    def decide(self, user: Account, weight: float, now: float, reserve: float = 0.0, beside: float = 0.0) -> int:
         """Decide on one request of `weight` SR at `now` seconds, and charge it: WITHIN, EXCESS or THROTTLED.
 
         While traffic management is active, the request is served from the User's bank only while that holds `reserve`
-        SR more: what the User keeps for its more urgent requests (trunk reservation). Else it is excess.
+        SR more: what the User keeps for its more urgent requests (trunk reservation). Else it is excess, and served
+        from the User's part of the spare while that holds the reserve too, as far as it can.
         """
         if now > self._now:
             gained = (now - self._now) * self._threshold
@@ -131,10 +151,12 @@ class Throttle:
         if level > user.depth:
             level = user.depth
         needed = weight - EPSILON
-        if reserve > 0.0 and self._active:
+        kept = 0.0
+        if self._active and (reserve > 0.0 or beside > 0.0):
             self._settle(now)
             if self._active:
-                needed += reserve
+                kept = reserve
+                needed += reserve + beside
         if level >= needed and user.depth > 0.0:
             user.filled_at = now
             user.level = level - weight
@@ -157,7 +179,7 @@ class Throttle:
         if self._system > 0.0:  # set it aside for excess
             spare.pool += self._system
             self._system = 0.0
-        permitted = spare.permits(user, weight, now)
+        permitted = spare.permits(user, weight, now, kept)
         self._room = self._depth - spare.pool
         if permitted:
             return EXCESS
@@ -182,8 +204,11 @@ class Throttle:
             return
         self._system = min(self._room, self._system + weight)
 
-    def retry_after(self, user: Account, weight: float, now: float) -> int:
-        """When a throttled request should come back: whole seconds, at least 1; takes a place in the User's line."""
+    def retry_after(self, user: Account, weight: float, now: float, rank: int = 0, reserve: float = 0.0) -> int:
+        """When a throttled request should come back: whole seconds, at least 1; takes a place in the User's line.
+
+        Of a User with a profile (`set_profile`) each class has a line: `rank` and `reserve` are those of the request's.
+        """
         if now < self._now:
             now = self._now
         spare = self._spare
@@ -193,10 +218,16 @@ class Throttle:
         if rate < SLOWEST:
             rate = SLOWEST
         held = user.level if now == user.filled_at else user.level_at(now)
+        if reserve > 0.0:
+            held = held - reserve if held > reserve else 0.0
         credit = spare.credit(user)
         if credit > 0.0:
             held += credit
-        return come_back_in(user, weight, now, rate, held, self._lump)
+        if not user.profiled:
+            return come_back_in(user, weight, now, rate, held, self._lump)
+        told = come_back_in(place_of_class(user, rank), weight, now, rate, held, self._lump)
+        put_behind(user, rank, weight / (rate * self._lump), now)
+        return told
 
     def state(self, now: float) -> State:
         """Whether traffic management is active at `now` seconds, and since when.
@@ -233,25 +264,48 @@ class Throttle:
                 system = self._room
             self._system = system
 
+    def set_profile(self, user: Account, reserve: float | None, now: float, teams: Sequence[float] = ()) -> None:
+        """Change what one User keeps for its more urgent requests (`reserve`, in SR), and its teams' parts.
+
+        None: it has no profile. Its bank keeps its level as far as the depth allows, and nobody's sharing, level or
+        line is touched: a User may do this as often as it likes.
+
+        Raises:
+            ValueError: the parts of the teams cannot be. Nothing has changed.
+        """
+        self._advance(now)
+        now = self._now
+        banks = team_banks(teams, user.allocation, self.limits, now)
+        before = user.deepest
+        user.resize(Size.of(user.allocation, on_top(banks, user.allocation, reserve, self.limits), self.limits), now)
+        take_profile(user, reserve, banks)
+        self._floors(self.limits, user.deepest - before - self._floor)
+        self._system = max(self._floor, self._system)
+        self._offered = max(self._offered_floor, self._offered)
+
     def reconfigure(
         self,
         limits: Limits,
         allocations: Mapping[str, float],
         now: float,
         reserves: Mapping[str, float] = NO_RESERVES,
+        teams: Mapping[str, Sequence[float]] = NO_TEAMS,
     ) -> None:
         """Take other limits and allocations. Users who stay keep what their banks hold, and so does the system.
 
         Raises:
-            ValueError: the allocations add up to more than the maximum, or one is negative. Nothing has changed.
+            ValueError: the allocations add up to more than the maximum, one is negative, or the parts of somebody's
+                teams cannot be. Nothing has changed.
         """
         _check(limits, allocations)
+        now = max(now, self._now)
+        banks = {name: team_banks(parts, allocations[name], limits, now) for name, parts in teams.items()}
         self._advance(now)
-        now = self._now
         accounts: dict[str, Account] = {}
         sizes: dict[tuple[float, float], Size] = {}
         for name, allocation in allocations.items():
-            key = allocation, reserves.get(name, 0.0)
+            reserve, own = reserves.get(name), banks.get(name)
+            key = allocation, on_top(own, allocation, reserve, limits)
             size = sizes.get(key) or sizes.setdefault(key, Size.of(*key, limits))
             account = self._accounts.get(name)
             if account is None:
@@ -259,6 +313,8 @@ class Throttle:
                 self._count += 1
             else:
                 account.resize(size, now)
+            take_profile(account, reserve, own)
+            account.deepest = account.depth
             accounts[name] = account
         lapsed = self._spare.dissolve(now)
         self._accounts = accounts
@@ -271,11 +327,15 @@ class Throttle:
         self._threshold = limits.threshold
         self._lump = lump(limits.burst_seconds)
         self._depth = system_depth(limits.threshold, limits.burst_seconds, limits.heaviest)
-        self._floor = -deepest
-        self._offered_floor = -max(deepest, limits.threshold * limits.calm_seconds)
+        self._floors(limits, deepest)
         self._room = self._depth
         self._spare: Fair | FirstCome = (Fair if limits.sharing == "fair" else FirstCome)(limits, self._now, first)
         self._shared = False
+
+    def _floors(self, limits: Limits, deepest: float) -> None:
+        """How deep the system's banks may go into debt, all allocation banks holding `deepest` SR together."""
+        self._floor = -deepest
+        self._offered_floor = -max(deepest, limits.threshold * limits.calm_seconds)
 
 
 def _check(limits: Limits, allocations: Mapping[str, float]) -> None:
