@@ -74,7 +74,17 @@ def _files(folder: Path) -> Iterable[Path]:
 def _cut_file(written: Path, synced: Path, chance: random.Random, part: float) -> int:
     lost = 0
     sizes = synced.stat().st_size, written.stat().st_size
-    size = sizes[0] if part == 0 else chance.choice([*sizes, chance.randint(min(sizes), max(sizes))])
+    if sizes[1] < sizes[0] and (part == 0 or chance.random() < 0.5):
+        # A truncation is one step in the file system's journal: it has happened, or it has not, and then nothing has
+        # that came after it. (A file that is half truncated is no disk's: SQLite's log would be read as half a log.)
+        shutil.copyfile(synced, written)
+        return (sizes[0] + SECTOR - 1) // SECTOR
+    if part == 0:
+        size = sizes[0]
+    elif sizes[1] < sizes[0]:
+        size = sizes[1]
+    else:
+        size = chance.choice([*sizes, chance.randint(*sizes)])
     lost += max(0, sizes[1] - size + SECTOR - 1) // SECTOR
     with written.open("r+b") as new, synced.open("r+b") as old:
         old.truncate(size)

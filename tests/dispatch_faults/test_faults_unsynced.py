@@ -78,6 +78,15 @@ def test_a_file_grows_and_shrinks_only_when_synced(box):
     assert box.octets == b"a" * 100 + b"\0" * 500
 
 
+def test_a_truncation_that_was_not_synced_has_happened_or_has_not(box):
+    seen = set()
+    for seed in range(12):
+        box.run("os.ftruncate(fd, 0); pwrite(0, b'a' * 4096); os.fsync(fd); os.ftruncate(fd, 1024)")
+        box.cut(part=0.5, seed=seed)
+        seen.add(box.octets)
+    assert seen == {b"a" * 4096, b"a" * 1024}
+
+
 def test_what_one_cut_has_left_is_on_the_disk_at_the_next(box):
     box.run("pwrite(0, b'a' * 2048); os.fsync(fd); pwrite(0, b'b' * 2048)")
     box.cut(part=0.5)

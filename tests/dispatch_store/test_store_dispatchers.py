@@ -11,8 +11,9 @@ from store_material import ANN, NORTH, NOW, accept, ask, claim, hold, key, look,
 
 from postgres import Server
 from sluicegate.dispatch.parcel import Incoming, Receipt, State, Taken, Want
+from sluicegate.dispatch.store import databases
 from sluicegate.dispatch.store.databases import SESSION
-from sluicegate.dispatch.store.interface import Store, StoreError, StoreLost, Transaction
+from sluicegate.dispatch.store.interface import Store, StoreError, StoreHeld, StoreLost, Transaction
 from sluicegate.dispatch.store.opening import open_store
 
 Opener = Callable[..., Store]
@@ -255,3 +256,25 @@ def test_a_dispatcher_that_hangs_in_a_transaction_is_put_out(
     assert states(hanging, 1, 2, 3) == [None, State.READY, None]
     with hanging.transaction() as transaction:
         assert numbers(transaction.claim([Want(NORTH, ANN, 1, 9)], NOW)) == [2]
+
+
+def test_a_dispatcher_that_is_frozen_and_not_idle_is_put_out_by_who_waits_for_it(
+    server: Server, shared: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frozen while the server sends it rows it is not idle, and the server itself would wait for ever."""
+    monkeypatch.setitem(SESSION, "idle_in_transaction_session_timeout", "0")
+    frozen = shared()
+    monkeypatch.setitem(SESSION, "lock_timeout", "100ms")
+    monkeypatch.setattr(databases, "HELD", 0.05)
+    other = shared()
+
+    def freeze(transaction: Transaction) -> None:
+        transaction.accept([sr(1)])
+        with pytest.raises(StoreHeld):
+            accept(other, sr(2))
+        accept(other, sr(2))
+        transaction.accept([sr(3)])
+
+    with pytest.raises(StoreLost):
+        ask(frozen, freeze)
+    assert states(frozen, 1, 2, 3) == [None, State.READY, None]

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, create_engine, event, func, make_url, se
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
-from sluicegate.dispatch.store.dialects import POSTGRES, SQLITE, Dialect
+from sluicegate.dispatch.store.dialects import LOCK_NUMBER, POSTGRES, SQLITE, Dialect
 from sluicegate.dispatch.store.durable import ON_DISK, assert_durable
 from sluicegate.dispatch.store.interface import StoreError
 from sluicegate.dispatch.store.purging import HIGHEST
@@ -35,6 +35,9 @@ class Database(Protocol):
 
     def take(self, connection: Connection, count: int) -> Sequence[int]:
         """See `work.Numbers`."""
+
+    def free(self) -> int:
+        """Somebody holds the lock who does not come back: end his connection. How many were ended."""
 
     def close(self) -> None:
         """Let others have it."""
@@ -82,6 +85,10 @@ class SqliteDatabase:
         first = self._next
         self._next += count
         return range(first, first + count)
+
+    def free(self) -> int:
+        """Nobody else is there."""
+        return 0
 
     def close(self) -> None:
         self._engine.dispose()
@@ -133,10 +140,14 @@ def _begin(connection: Connection) -> None:
 
 SESSION = {
     "statement_timeout": "30s",
-    "idle_in_transaction_session_timeout": "10s",  # a dispatcher that hangs does not stop the others for longer
+    "idle_in_transaction_session_timeout": "3s",  # a dispatcher that hangs does not stop the others for longer
+    "lock_timeout": "6s",  # nor one that is frozen while the server sends it what it asked for: see `free`
     "jit": "off",  # longer to compile than our statements run
     "enable_seqscan": "off",  # each statement has its index; a plan made for an empty table would read the full one
 }
+
+HELD = 5.0
+"""Seconds: who has held the lock for so long is ended by who waits for it. A transaction takes milliseconds."""
 
 SOCKET = {
     "connect_timeout": 5,  # seconds
@@ -199,9 +210,26 @@ class PostgresDatabase:
         """All of them in one statement, after the lock: larger than those of anybody who has committed."""
         return connection.scalars(_NUMBERS, {"count": count}).all() if count else ()
 
+    def free(self) -> int:
+        """See `Database.free`.
+
+        The server does it by itself for a connection that is idle. One to which it is sending rows is not idle: frozen
+        with its buffers full, a dispatcher would hold up all others for as long as it is frozen.
+        """
+        with self._engine.connect() as connection, connection.begin():
+            return len(connection.scalars(_FREE, {"held": HELD}).all())
+
     def close(self) -> None:
         self._engine.dispose()
 
+
+_FREE = text(
+    "SELECT pg_terminate_backend(held.pid) FROM pg_locks AS held JOIN pg_stat_activity AS at USING (pid) "  # noqa: S608 - of constants
+    "WHERE held.locktype = 'advisory' AND held.granted AND held.pid <> pg_backend_pid() "
+    "AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+    f"AND ((CAST(held.classid AS bigint) << 32) | CAST(held.objid AS bigint)) = {LOCK_NUMBER} "
+    "AND at.xact_start < clock_timestamp() - make_interval(secs => :held)"
+)
 
 _NUMBERS = select(parcel_number.next_value()).select_from(func.generate_series(1, text(":count")))
 

@@ -121,8 +121,10 @@ class Postgres(Dialect):
         """Autovacuum does it."""
 
 
-_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('sluicegate ' || current_schema(), 0))")
-"""One lock for each schema."""
+LOCK_NUMBER = "hashtextextended('sluicegate ' || current_schema(), 0)"
+"""One lock for each schema, in SQL."""
+
+_LOCK = text(f"SELECT pg_advisory_xact_lock({LOCK_NUMBER})")
 
 SQLITE: Dialect = Sqlite()
 POSTGRES: Dialect = Postgres()

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from sluicegate.dispatch.store.interface import StoreError, StoreFull, StoreLost
+from sluicegate.dispatch.store.interface import StoreError, StoreFull, StoreHeld, StoreLost
 
 TEXT = 300
 """Characters of what a driver said that are passed on."""
@@ -51,6 +51,8 @@ def _of_postgres(error: DBAPIError, says: str) -> StoreError:
     state = getattr(error.orig, "sqlstate", None) or ""
     if state == "53100" or (state == "58030" and "No space left" in says):
         return StoreFull(says)
+    if state == "55P03":
+        return StoreHeld(says)
     if error.connection_invalidated or state.startswith(("08", "57P")) or state in {"25P03", "25P04"}:
         return StoreLost(says)
     if not state and type(error).__name__ == "OperationalError":  # libpq's own: no server has said anything

@@ -22,6 +22,10 @@ class StoreLost(StoreError):  # noqa: N818
     """The connection is gone: whether the last transaction is there is not known. The next one connects again."""
 
 
+class StoreHeld(StoreError):  # noqa: N818
+    """Another dispatcher has held the store for longer than any transaction takes."""
+
+
 class NotDurable(StoreError):  # noqa: N818
     """The database does not keep what it has said it would: it is not used."""
 

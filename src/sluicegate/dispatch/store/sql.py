@@ -14,9 +14,10 @@ from sluicegate.dispatch.parcel import Incoming, Parcel, Receipt, Settlement, St
 from sluicegate.dispatch.store import accepting, claiming, purging, reading, settling
 from sluicegate.dispatch.store.databases import Database
 from sluicegate.dispatch.store.errors import translating
-from sluicegate.dispatch.store.interface import Finished, Settled, Standing, StoreError, StoreLost
+from sluicegate.dispatch.store.interface import Finished, Settled, Standing, StoreError, StoreHeld, StoreLost
 from sluicegate.dispatch.store.lease import Lease
 from sluicegate.dispatch.store.work import Work
+from sluicegate.log import logger
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -135,6 +136,11 @@ class SqlStore:
                         raise StoreError(f"the store {name}: a step of this transaction failed, so none of it is kept")
         except StoreLost:
             self._disconnect()
+            raise
+        except StoreHeld:
+            with translating(name):
+                if self._database.free():
+                    logger().error("a dispatcher that held the store and did not go on was ended", store=name)
             raise
 
     def _connected(self) -> Connection:
