@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from bench.figures import Spread, spread
+from sluicegate.allocation import PriorityClass, Profile
 from sluicegate.throttle import EXCESS, THROTTLED, WITHIN, Account, Limits, Throttle
 
 THRESHOLD = 1000.0  # SR/s
@@ -23,6 +24,8 @@ HEAVY, HEAVY_PART = 5.0, 0.05  # weight of some requests, and their part
 USERS, MANY, FEW = 60, 10_000, 10
 BLOCK = 100_000  # decisions in one timed stretch of ours
 LIMITS_BLOCK = 20_000
+SRVS = ("2.2", "4.1.1", "4.8.1", "1.1.1", "8.2", "6.23")
+PROFILED = "Sluicegate, each User with a profile"
 SETTLING = 12  # stretches (600 simulated seconds) until ten thousand full banks are drained and the load is steady
 
 Request = tuple[Account, float]
@@ -36,25 +39,38 @@ class Load:
     requests: list[Request]
     step: float
     """Simulated seconds between two requests."""
+    profile: Profile | None = None
+    """Every User has it; the messages of the requests are then `messages`, in their order."""
+    messages: Sequence[tuple[str, int, str]] = ()
 
 
-def overload(users: int, requests: int = BLOCK) -> Load:
+def overload(users: int, requests: int = BLOCK, profile: Profile | None = None) -> Load:
     """`users` of unequal allocations (a third within theirs, the rest well above), mixed at random."""
     chance = random.Random(users)
     weights = [1.0 + number % 7 for number in range(users)]
     share = 0.8 * THRESHOLD / sum(weights)
     allocations = {f"User {number}": weight * share for number, weight in enumerate(weights)}
-    throttle = Throttle(Limits(2 * THRESHOLD, THRESHOLD, heaviest=HEAVY), allocations)
+    reserves = dict.fromkeys(allocations, profile.reserve) if profile is not None else {}
+    throttle = Throttle(Limits(2 * THRESHOLD, THRESHOLD, heaviest=HEAVY), allocations, 0.0, reserves)
     demand = [weight * (0.5 if number % 3 == 0 else 3.0) for number, weight in enumerate(weights)]
     accounts = [throttle.account(name) for name in allocations]
     pairs = [((account, 1.0), (account, HEAVY)) for account in accounts]
     chosen = chance.choices(pairs, demand, k=requests)
-    return Load(throttle, [pair[chance.random() < HEAVY_PART] for pair in chosen], 1 / (OVERLOAD * THRESHOLD))
+    asked = [pair[chance.random() < HEAVY_PART] for pair in chosen]
+    sent = [(srv, 1, "00-DB-12-34-56-78-90-A0") for srv in chance.choices(SRVS, k=requests)] if profile else []
+    return Load(throttle, asked, 1 / (OVERLOAD * THRESHOLD), profile, sent)
 
 
 def decide_all(load: Load, now: float) -> float:
     """Decide on every request of the load, from `now` on the simulated clock; returns where the clock stands then."""
     decide, step = load.throttle.decide, load.step
+    if load.profile is not None:
+        known, place = load.profile.known, load.profile.place
+        for (account, weight), (srv, variant, target) in zip(load.requests, load.messages, strict=True):
+            now += step
+            _rank, reserve = known[srv, variant] or place(srv, variant, target)
+            decide(account, weight, now, reserve)
+        return now
     for account, weight in load.requests:
         now += step
         decide(account, weight, now)
@@ -101,11 +117,13 @@ def limiters() -> dict[str, Callable[[], None]]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Decisions per second of each, ours over the fixed window, the slowdown from few Users to many, and memory."""
+    """Decisions per second of each, ours over the fixed window, the slowdown from few Users to many, what a profile
+    costs (the decision's time with one over that without), and memory."""
 
     rates: dict[str, Spread]
     over_fixed_window: Spread
     slowdown: Spread
+    profiled: Spread
     grown_octets: int
     memory_decisions: int
     mix: dict[str, dict[str, int]]
@@ -113,16 +131,20 @@ class Outcome:
 
 def measure(rounds: int, memory_decisions: int) -> Outcome:
     """Measure in turn, `rounds` times over; then look at the memory of `memory_decisions` decisions."""
-    loads = {USERS: overload(USERS), FEW: overload(FEW), MANY: overload(MANY)}
+    loads: dict[int | str, Load] = {USERS: overload(USERS), FEW: overload(FEW), MANY: overload(MANY)}
     clocks = {users: settled(load) for users, load in loads.items()}
     rates: dict[str, list[float]] = {}
     peers = limiters()
 
-    def ours(users: int) -> None:
+    classes = (PriorityClass("supply", ("2.*", "7.1"), reserve=6.0), PriorityClass("reads", ("4.*",), reserve=2.0))
+    loads[PROFILED] = overload(USERS, profile=Profile(classes))
+    clocks[PROFILED] = settled(loads[PROFILED])
+
+    def ours(users: int | str) -> None:
         def stretch() -> None:
             clocks[users] = decide_all(loads[users], clocks[users])
 
-        label = f"Sluicegate, fair, weights, {users:,} Users"
+        label = users if isinstance(users, str) else f"Sluicegate, fair, weights, {users:,} Users"
         rates.setdefault(label, []).append(timed(stretch, BLOCK))
 
     for _ in range(rounds):
@@ -135,9 +157,10 @@ def measure(rounds: int, memory_decisions: int) -> Outcome:
         rates={label: spread(values) for label, values in rates.items()},
         over_fixed_window=spread(a / b for a, b in zip(usual, rates["limits, fixed window"], strict=True)),
         slowdown=spread(a / b for a, b in zip(few, many, strict=True)),
+        profiled=spread(a / b for a, b in zip(usual, rates[PROFILED], strict=True)),
         grown_octets=growth(overload(USERS), memory_decisions),
         memory_decisions=memory_decisions,
-        mix={f"{users:,} Users": outcomes(overload(users)) for users in loads},
+        mix={f"{users:,} Users": outcomes(overload(users)) for users in (USERS, FEW, MANY)},
     )
 
 

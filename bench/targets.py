@@ -18,7 +18,7 @@ RATIOS = (
     (TLS_REJECTING, "haproxy", 0.4),
 )
 P99_ADDED_MS = 2.0
-DECISION_RATIO, SLOWDOWN, GROWTH_OCTETS = 4.0, 1.3, 65536
+DECISION_RATIO, SLOWDOWN, PROFILED, GROWTH_OCTETS = 4.0, 1.3, 1.2, 65536
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,18 @@ def verdicts(samples: Sequence[Sample]) -> list[Verdict]:
 def decision_verdicts(outcome: Outcome) -> list[Verdict]:
     """The targets of the bare decision."""
     grown = spread([float(outcome.grown_octets)])
-    over, slower = outcome.over_fixed_window, outcome.slowdown
+    over, slower, profiled = outcome.over_fixed_window, outcome.slowdown, outcome.profiled
     memory = f"memory grown in {outcome.memory_decisions:,} decisions, octets"
     return [
         Verdict(
             "decisions/s, ours over limits' fixed window", f">= {DECISION_RATIO:g}", over, over.median >= DECISION_RATIO
         ),
         Verdict("decision, slowdown from 10 to 10,000 Users", f"<= {SLOWDOWN:g}", slower, slower.median <= SLOWDOWN),
+        Verdict(
+            "decision with a profile, its cost over that without",
+            f"<= {PROFILED:g}",
+            profiled,
+            profiled.median <= PROFILED,
+        ),
         Verdict(memory, f"<= {GROWTH_OCTETS}", grown, outcome.grown_octets <= GROWTH_OCTETS),
     ]

@@ -142,8 +142,8 @@ def test_what_is_remembered_is_bounded_whatever_srvs_come():
         profile.rank(f"4.{number}" * 5, 1, DEVICE)
         profile.rank("2.2", number, DEVICE)
         assert profile.rank("2.2", 1, DEVICE) == 0
-    assert 0 < len(profile._known) <= MOST_KNOWN
-    assert all(len(srv) <= LONGEST_SRV and 1 <= variant <= 8 for srv, variant in profile._known)
+    assert 0 < len(profile._by_class._known) <= MOST_KNOWN
+    assert all(len(srv) <= LONGEST_SRV and 1 <= variant <= 8 for srv, variant in profile._by_class._known)
 
 
 def test_the_whole_catalogue_is_remembered_at_once():
@@ -186,3 +186,23 @@ def test_a_profile_that_cannot_be_is_refused():
         Profile((PriorityClass("a"), PriorityClass("a")))
     with pytest.raises(ValueError, match=f"at most {MOST_CLASSES} classes, and this has {MOST_CLASSES + 1}"):
         Profile(tuple(PriorityClass(str(n)) for n in range(MOST_CLASSES + 1)))
+
+
+@given(CLASSES, REQUESTS)
+def test_the_quick_way_says_what_the_rule_says_where_no_device_matters(classes, request):
+    srv, variant, target = request
+    profile = Profile(classes)
+    for _ in range(2):
+        found = profile.known[srv, variant]
+        assert (found is None) is any(one.targets for one in classes)
+        rank = profile.rank(srv, variant, target)
+        assert profile.place(srv, variant, target) == (rank, profile.reserve_above(rank))
+        assert found is None or found == profile.place(srv, variant, target)
+
+
+def test_what_the_quick_way_remembers_is_bounded_whatever_srvs_come():
+    profile = Profile((PriorityClass("a", ("2.2",), reserve=2.0),))
+    for number in range(2 * MOST_KNOWN):
+        assert profile.known[f"4.{number}", 1] == (1, 2.0)
+        assert profile.known[f"4.{number}" * 5, number] == (1, 2.0)
+    assert len(profile.known) <= MOST_KNOWN

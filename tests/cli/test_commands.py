@@ -216,3 +216,35 @@ def test_a_reader_that_goes_away_causes_no_stack_trace(written):
 
 def test_the_starter_file_is_in_the_package():
     assert tomllib.loads(starter())["capacity"]["maximum"] == 1000
+
+
+PROFILE = '[[class]]\nname = "top-ups"\nsrvs = ["2.*"]\nreserve = 6\n'
+
+
+def test_profile_suggest_prints_what_profile_check_finds_right(run, written):
+    suggested = run("profile", "suggest", "--role", "IS")
+    assert suggested.exit_code == 0
+    checked = run("profile", "check", written(suggested.stdout))
+    assert checked.exit_code == 0
+    assert "supply" in checked.stdout
+    assert "2.2" in checked.stdout
+
+
+def test_profile_check_says_what_is_wrong_with_its_line(run, written):
+    refused = run("profile", "check", written(PROFILE.replace("2.*", "2.")))
+    assert refused.exit_code == 1
+    assert "a.toml:3: " in refused.stderr
+    assert "no [[class]]" in run("profile", "check", written("")).stderr
+
+
+@pytest.mark.parametrize(
+    ("reserve", "says"), [("0", "reserve = 6 at its most urgent class serves 99.9%"), ("6", "up to 150 SR/s")]
+)
+def test_check_says_what_a_reserve_serves_and_proposes_one(run, written, reserve, says):
+    text = starter().replace("enforce = true                        # false: this User", "# this User")
+    config = written(
+        f'{text}[[user.class]]\nname = "top-ups"\nsrvs = ["2.*"]\nreserve = {reserve}\n'.replace("= 50", "= 300")
+    )
+    checked = run("check", "--config", config)
+    assert checked.exit_code == 0, checked.stderr
+    assert says in " ".join(checked.stdout.split())

@@ -49,7 +49,7 @@ KEYS = {(table, key): field for table, key, field in keys()}
 def test_the_model_has_the_tables_that_this_test_looks_at():
     assert {table for table, _ in KEYS} == {
         "capacity", "responses", "gateway", "gateway.tls", "gateway.upstream_tls", "gateway.timeouts",
-        "gateway.limits", "gateway.backpressure", "admin", "record", "user", "user.ids", "user.class",
+        "gateway.limits", "gateway.backpressure", "admin", "record", "user", "user.ids", "user.class", "user.team",
         "dispatch", "dispatch.tls", "dispatch.routes", "dispatch.retention", "dispatch.codes", "dispatch.users",
         "dispatch.users.retry", "dispatch.users.tls", "csp", "csp.retry", "csp.circuit", "csp.tls",
     }  # fmt: skip
@@ -94,7 +94,8 @@ def test_the_starter_file_has_the_defaults_of_the_model():
     document = tomllib.loads(switched_on())
     chosen = {
         ("gateway", "identity"), ("responses", "too_many_requests_from_duis"), ("capacity", "weights"),
-        ("user", "certificates"), ("user.class", "srvs"), ("user.class", "reserve"), ("csp", "prefixes"),
+        ("user", "certificates"), ("user.class", "srvs"), ("user.class", "reserve"), ("user.team", "srvs"),
+        ("csp", "prefixes"),
     }  # fmt: skip
     for (table, key), field in KEYS.items():
         value = document

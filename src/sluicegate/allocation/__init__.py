@@ -2,6 +2,6 @@
 
 from sluicegate.allocation.book import Book, Holder
 from sluicegate.allocation.effective import Effective, effective
-from sluicegate.allocation.profile import NO_PROFILE, PriorityClass, Profile
+from sluicegate.allocation.profile import NO_PROFILE, NO_TEAM, PriorityClass, Profile, Team
 
-__all__ = ["NO_PROFILE", "Book", "Effective", "Holder", "PriorityClass", "Profile", "effective"]
+__all__ = ["NO_PROFILE", "NO_TEAM", "Book", "Effective", "Holder", "PriorityClass", "Profile", "Team", "effective"]

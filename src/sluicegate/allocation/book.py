@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from types import MappingProxyType
 
 from sluicegate.allocation.effective import Effective, effective
+from sluicegate.allocation.profile import Profile
 from sluicegate.settings import Role, Settings
 
 
@@ -16,7 +17,8 @@ class Holder:
     """A User in the book. `allocation` is in SR/s; 0 means that it lives on the spare.
 
     `ids` are its EUI-64s in upper case, each with the Role under which it sends. `certificates` are in the
-    form that the settings keep: `sha256:` and 64 hex digits, or the subject as RFC 4514 writes it.
+    form that the settings keep: `sha256:` and 64 hex digits, or the subject as RFC 4514 writes it. `profile`: its own
+    priorities, None where it has none.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Holder:
     ids: tuple[tuple[str, Role], ...]
     certificates: tuple[str, ...] = ()
     enforce: bool = True
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,30 @@ class Book:
                 ids=tuple((entry.id, entry.role) for entry in user.ids),
                 certificates=user.certificates,
                 enforce=user.enforce,
+                profile=Profile.of_user(user),
             )
             for user in settings.users
         )
+
+    def with_profiles(self, own: Mapping[str, Profile]) -> Book:
+        """The same book with the profiles that Users have set themselves in place of those of the file."""
+        if not own:
+            return self
+        return Book.of(replace(one, profile=own.get(one.name, one.profile)) for one in self.holders)
+
+    def with_profile(self, name: str, profile: Profile | None) -> Book:
+        """The same book with another profile for one of its holders."""
+        return Book.of(replace(one, profile=profile) if one.name == name else one for one in self.holders)
+
+    @property
+    def reserves(self) -> dict[str, float]:
+        """What the Users with a profile reserve for their more urgent requests, in requests."""
+        return {one.name: one.profile.reserve for one in self.holders if one.profile is not None}
+
+    @property
+    def teams(self) -> dict[str, tuple[float, ...]]:
+        """The parts of the teams of the Users that have some."""
+        return {one.name: one.profile.parts for one in self.holders if one.profile is not None and one.profile.teams}
 
     def __reduce__(self) -> tuple[Callable[[Iterable[Holder]], Book], tuple[tuple[Holder, ...]]]:
         """A book goes to another process as its holders: read-only mappings cannot be pickled."""

@@ -11,6 +11,7 @@ from sluicegate.cli.demo import demo
 from sluicegate.cli.dispatch import dispatch
 from sluicegate.cli.incident import incident
 from sluicegate.cli.init import init
+from sluicegate.cli.profile import profile
 from sluicegate.cli.replay import replay
 from sluicegate.cli.serve import serve
 from sluicegate.cli.simulate import simulate
@@ -36,5 +37,5 @@ def main() -> None:
     """
 
 
-for command in (demo, init, check, serve, dispatch, simulate, replay, incident, stand_in):
+for command in (demo, init, check, serve, dispatch, profile, simulate, replay, incident, stand_in):
     main.add_command(command)

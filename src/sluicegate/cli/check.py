@@ -50,6 +50,8 @@ def _summary(config: Path, settings: Settings) -> None:
     for row in _figures(settings):
         table.add_row(*row)
     console.print(table)
+    for line in _reserves(settings):
+        console.print(Text.assemble(("profile: ", "cyan"), line), soft_wrap=True)
     for caution in cautions(settings):
         said = Text.assemble(("warning: ", "yellow"), caution)
         console.print(said, soft_wrap=True)
@@ -71,6 +73,30 @@ def _figures(settings: Settings) -> list[tuple[str, str, str]]:
         ("worst burst", _rate(most.worst_burst), "SR at once, after a lull" + remark),
         ("sustained rate", _rate(most.sustained), "SR/s at most, for as long as it lasts" + remark),
     ]
+
+
+def _reserves(settings: Settings) -> list[str]:
+    """What the reserves of each User with a profile serve, and a proposal where they serve too little."""
+    from sluicegate.allocation.reserve import LIKELY_PART, SERVED, proposed_reserve, served_by  # noqa: PLC0415
+
+    proposal = proposed_reserve(LIKELY_PART) or 0
+    lines = []
+    for user in settings.users:
+        if not user.classes or not user.allocation:
+            continue
+        whole = sum(entry.reserve for entry in user.classes)
+        first = f"{user.name}: {_rate(whole)} requests reserved"
+        if whole < proposal:
+            lines.append(
+                f"{first}. reserve = {proposal} at its most urgent class serves {SERVED:.1%} of an urgent load that "
+                f"comes at random and is half of its allocation ({_rate(user.allocation * LIKELY_PART)} SR/s); "
+                f"0.8 of it: {proposed_reserve(0.8)}"
+            )
+        else:
+            parts = [part / 20 for part in range(1, 20) if served_by(whole, part / 20) >= SERVED]
+            most = f"{max(parts) * user.allocation:.3g}" if parts else "0"
+            lines.append(f"{first}: {SERVED:.1%} of an urgent load up to {most} SR/s that comes at random")
+    return lines
 
 
 def _rate(figure: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from sluicegate.allocation import Book, PriorityClass, Profile
+from sluicegate.allocation import NO_PROFILE, Book, Profile
 from sluicegate.dispatch.backlog import Backlog
 from sluicegate.dispatch.circuit import Circuit
 from sluicegate.dispatch.courier import Courier
@@ -53,18 +53,11 @@ def backlogs(settings: Settings) -> dict[str, Backlog]:
     return {CSP + csp.name: Backlog(csp.backlog, csp.backlog_age, allocations) for csp in settings.csps}
 
 
-def profile_of(user: User) -> Profile:
-    """A User's own priorities."""
-    return Profile(
-        tuple(PriorityClass(one.name, one.srvs, one.command_variants, one.targets, one.reserve) for one in user.classes)
-    )
-
-
 def intake_of(settings: Settings, routes: Routes) -> Intake:
     """From octets to parcels, by these settings."""
     dispatch = settings.dispatch
     assert dispatch is not None  # noqa: S101 - a dispatcher has it
-    profiles = {user.name: profile_of(user) for user in settings.users}
+    profiles = {user.name: Profile.of_user(user) or NO_PROFILE for user in settings.users}
     originators = {
         eui64: (holder.name, profiles[holder.name])
         for eui64, (holder, _role) in Book.from_settings(settings).by_id.items()

@@ -151,12 +151,15 @@ class RateLimitFields:
                 break
         self._prefix = b'RateLimit-Policy: "allocation";q=%d;w=%d\r\nRateLimit: "allocation";r=' % (quota, window)
 
-    def render(self, level: float) -> bytes:
-        """Both fields, for a bank that holds `level` SR: what remains, and in how many seconds it is full."""
+    def render(self, level: float, kept: float = 0.0) -> bytes:
+        """Both fields, for a bank that holds `level` SR: what remains, and in how many seconds it is full.
+
+        Of a User with a profile what remains is for the class of the request: without what is `kept` above it, in SR.
+        """
         if self._allocation <= 0.0:
             return self._prefix + b"0;t=0\r\n"
         return b"%b%d;t=%d\r\n" % (
             self._prefix,
-            floor(level + 1e-6),
+            floor(level - kept + 1e-6) if level > kept else 0,
             ceil((self._depth - level) / self._allocation - 1e-6),
         )

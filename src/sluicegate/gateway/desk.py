@@ -8,7 +8,7 @@ from email.utils import formatdate
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from sluicegate.allocation import Book, Holder
+from sluicegate.allocation import Book, Holder, Profile
 from sluicegate.allocation.places import Places, Seats
 from sluicegate.gateway.answers import TOO_MANY, UNAVAILABLE, RateLimitFields, ThrottledAnswer
 from sluicegate.gateway.identity import Identities
@@ -36,6 +36,7 @@ class Served:
         "fields",
         "ids",
         "name",
+        "profile",
         "seats",
         "tally",
     )
@@ -48,9 +49,15 @@ class Served:
         self.seats = seats
         self.enforce = holder.enforce and settings.capacity.enforce
         self.always_429 = holder.name in settings.responses.too_many_requests_users
-        self.fields = RateLimitFields(account.allocation, account.depth)
+        self.take_profile(holder.profile)
         self.answer_429 = ThrottledAnswer(TOO_MANY, holder.name, account.allocation)
         self.answer_503 = ThrottledAnswer(UNAVAILABLE, holder.name, account.allocation)
+
+    def take_profile(self, profile: Profile | None) -> None:
+        """Its own priorities from now on; None: it has none. The depth of its account follows before."""
+        self.profile = profile
+        self.tally.has_classes([one.name for one in profile.classes] if profile is not None else None)
+        self.fields = RateLimitFields(self.account.allocation, self.account.depth)
 
 
 class Desk:
@@ -78,6 +85,8 @@ class Desk:
         self.generation = 0
         self._tallies: dict[str, Tally] = {}
         self._seats: dict[str, Seats] = {}
+        self._own: dict[str, Profile] = {}
+        self.book: Book
         self.ledger = LocalLedger(settings.capacity, Book.from_settings(settings))
         self.decide = self.ledger.decide
         self._take(settings, Book.from_settings(settings))
@@ -92,9 +101,27 @@ class Desk:
         Raises:
             ValueError: the settings cannot be; nothing has changed.
         """
-        book = Book.from_settings(settings)
+        book = Book.from_settings(settings).with_profiles(self._own)
         self.ledger.reconfigure(settings.capacity, book, monotonic())
         self._take(settings, book)
+
+    def set_profile(self, name: str, profile: Profile | None) -> None:
+        """A User has set its own priorities: they count at once, before those of the file. None: those count again.
+
+        Raises:
+            KeyError: no such User.
+            ValueError: the profile cannot be; nothing has changed.
+        """
+        served = self.users[name]
+        in_file = Profile.of_user(next(user for user in self.settings.users if user.name == name))
+        counts = in_file if profile is None else profile
+        self.ledger.set_profile(name, counts)
+        if profile is None:
+            self._own.pop(name, None)
+        else:
+            self._own[name] = profile
+        self.book = self.book.with_profile(name, counts)
+        served.take_profile(counts)
 
     def _take(self, settings: Settings, book: Book) -> None:
         names = {holder.name for holder in book.holders}

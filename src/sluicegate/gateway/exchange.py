@@ -13,6 +13,7 @@ from sluicegate.gateway.note import DECIDED, Note
 from sluicegate.throttle import EXCESS, WITHIN
 
 if TYPE_CHECKING:
+    from sluicegate.allocation import Profile
     from sluicegate.gateway.backpressure import Behind
     from sluicegate.gateway.desk import Desk, Served
     from sluicegate.gateway.front import FrontConnection
@@ -138,10 +139,13 @@ class Exchange(Carriage):
             return
         weight = desk.weights.get(header.srv, 1.0) if desk.weights else 1.0
         account = served.account
-        outcome = desk.decide(account, weight, started)
+        if served.profile is None:
+            outcome = desk.decide(account, weight, started)
+            self._fields = served.fields.render(account.level)
+        else:
+            outcome = self._decide_by(served, served.profile, header, weight, started)
         self.outcome = outcome
         self.weight = weight
-        self._fields = served.fields.render(account.level)
         desk.totals.decision.observe(monotonic() - started)
         if self._note is not None:
             self._note.outcome = DECIDED[outcome]
@@ -162,6 +166,20 @@ class Exchange(Carriage):
         desk.breaker.probe(started)
         self._forward()
 
+    def _decide_by(self, served: Served, profile: Profile, header: Header, weight: float, now: float) -> int:
+        """Decide by the User's own priorities. `weight` in SR, `now` in seconds of the monotonic clock."""
+        desk = self.desk
+        srv, variant = header.srv, header.command_variant
+        rank, reserve = profile.known[srv, variant] or profile.place(srv, variant, header.target)
+        if profile.teams:
+            team = profile.team(srv, variant, header.target)
+            outcome = desk.ledger.decide_team(served.account, weight, now, reserve, team)
+        else:
+            outcome = desk.decide(served.account, weight, now, reserve)
+        served.tally.classes[rank][1][outcome] += 1
+        self._fields = served.fields.render(served.account.level, reserve)
+        return outcome
+
     def _turn_away(self, header: Header) -> None:
         """Nobody for whom this sender may speak."""
         if self.sender is not None and self.sender.cut_off:
@@ -180,7 +198,12 @@ class Exchange(Carriage):
         self.refuse(problem, detail, retry_after=max(1, round(seconds)))
 
     def _throttle(self, served: Served, header: Header, now: float) -> None:
-        seconds = self.desk.ledger.retry_after(served.account, self.weight, now)
+        profile = served.profile
+        if profile is None:
+            seconds = self.desk.ledger.retry_after(served.account, self.weight, now)
+        else:
+            rank, reserve = profile.place(header.srv, header.command_variant, header.target)
+            seconds = self.desk.ledger.retry_after(served.account, self.weight, now, rank, reserve)
         if self._takes_429(served, header):
             served.tally.answered_429 += 1
             self._come_again(answers.THROTTLED, served.answer_429, seconds)

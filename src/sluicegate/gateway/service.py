@@ -28,7 +28,7 @@ from sluicegate.operations.tally import Tally, Totals
 from sluicegate.settings import Settings
 
 if TYPE_CHECKING:
-    from sluicegate.allocation import Book
+    from sluicegate.allocation import Book, Profile
     from sluicegate.ledger import LocalLedger
 
 SWEEP = 0.25  # seconds
@@ -156,6 +156,15 @@ class Gateway:
             admin.should_exit = True
             await asyncio.wait(self._background, timeout=2.0)
         logger().info("stopped")
+
+    def set_profile(self, name: str, profile: Profile | None) -> None:
+        """A User has set its own priorities; None: those of the file count again. For the event loop.
+
+        Raises:
+            KeyError: no such User.
+            ValueError: the profile cannot be; nothing has changed.
+        """
+        self.desk.set_profile(name, profile)
 
     def stop(self) -> None:
         """Begin to drain, as SIGTERM does."""

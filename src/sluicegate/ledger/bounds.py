@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sluicegate.allocation import Book
+from sluicegate.allocation import Book, Holder
 from sluicegate.settings import Capacity
+from sluicegate.throttle import Teams
 from sluicegate.throttle.depths import allocation_depth, system_depth
+from sluicegate.throttle.profiled import on_top
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,20 @@ def bounds(capacity: Capacity, book: Book) -> Bounds:
     burst, heaviest = capacity.burst_seconds, capacity.heaviest
     effective = book.effective(capacity.maximum).allocations
     system = system_depth(capacity.operating_threshold, burst, heaviest)
-    allocated = sum(allocation_depth(allocation, burst, heaviest) for allocation in effective)
+    allocated = sum(
+        allocation_depth(allocation, burst, heaviest, _on_top(holder, allocation, capacity))
+        for holder, allocation in zip(book.holders, effective, strict=True)
+    )
     # The book's own total where nothing was cut: it is free of the rounding of a sum of floats.
     within = min(book.total, capacity.maximum)
     return Bounds(worst_burst=system + allocated, sustained=max(capacity.operating_threshold, within))
+
+
+def _on_top(holder: Holder, allocation: float, capacity: Capacity) -> float:
+    """How much deeper its profile makes a User's bank, in SR."""
+    profile = holder.profile
+    if profile is None:
+        return 0.0
+    burst, heaviest = capacity.burst_seconds, capacity.heaviest
+    teams = Teams(profile.parts, allocation, burst, heaviest, 0.0) if profile.teams and allocation > 0 else None
+    return on_top(teams, allocation, profile.reserve, burst, heaviest)

@@ -2,7 +2,7 @@
 
 from time import monotonic
 
-from sluicegate.allocation import Book
+from sluicegate.allocation import Book, Profile
 from sluicegate.settings import Capacity
 from sluicegate.throttle import Account, Limits, State, Throttle
 
@@ -10,8 +10,8 @@ from sluicegate.throttle import Account, Limits, State, Throttle
 class LocalLedger:
     """Banks in this process.
 
-    `decide`, `give_back` and `retry_after` are the throttle's own methods: nothing stands between the gateway and
-    the decision. Times are seconds of the monotonic clock.
+    `decide`, `decide_team`, `give_back` and `retry_after` are the throttle's own methods: nothing stands between the
+    gateway and the decision. Times are seconds of the monotonic clock.
 
     Attributes:
         factor: by what all allocations are scaled; below 1 where capacity was cut under their sum.
@@ -19,8 +19,9 @@ class LocalLedger:
 
     def __init__(self, capacity: Capacity, book: Book, now: float | None = None) -> None:
         limits, allocations = self._terms(capacity, book)
-        self.throttle = Throttle(limits, allocations, monotonic() if now is None else now)
+        self.throttle = Throttle(limits, allocations, monotonic() if now is None else now, book.reserves, book.teams)
         self.decide = self.throttle.decide
+        self.decide_team = self.throttle.decide_team
         self.give_back = self.throttle.give_back
         self.retry_after = self.throttle.retry_after
 
@@ -32,10 +33,19 @@ class LocalLedger:
         """Whether traffic management is active, and since when."""
         return self.throttle.state(monotonic() if now is None else now)
 
+    def set_profile(self, name: str, profile: Profile | None, now: float | None = None) -> None:
+        """Another profile for one User; nobody else is touched. Raises KeyError where there is none of that name."""
+        at = monotonic() if now is None else now
+        account = self.throttle.account(name)
+        if profile is None:
+            self.throttle.set_profile(account, None, at)
+        else:
+            self.throttle.set_profile(account, profile.reserve, at, profile.parts)
+
     def reconfigure(self, capacity: Capacity, book: Book, now: float | None = None) -> None:
         """Take another capacity and book; what the banks of those who stay hold is kept."""
         limits, allocations = self._terms(capacity, book)
-        self.throttle.reconfigure(limits, allocations, monotonic() if now is None else now)
+        self.throttle.reconfigure(limits, allocations, monotonic() if now is None else now, book.reserves, book.teams)
 
     def _terms(self, capacity: Capacity, book: Book) -> tuple[Limits, dict[str, float]]:
         limits = Limits(

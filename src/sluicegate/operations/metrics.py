@@ -70,6 +70,11 @@ class GatewayCollector(Collector):
         versions = CounterMetricFamily(
             "sluicegate_messages", "Messages by the DUIS version they are in.", labels=["user", "duis_version"]
         )
+        classes = CounterMetricFamily(
+            "sluicegate_class_decisions",
+            "Decided requests of a User's own classes by outcome.",
+            labels=["user", "class", "outcome"],
+        )
         now = watched.ledger.throttle.now
         tallies, in_flight = watched.tallies, watched.in_flight
         for holder in watched.book.holders:
@@ -83,11 +88,14 @@ class GatewayCollector(Collector):
             passed.add_metric([name], tally.passed)
             answered.add_metric([name, "429"], tally.answered_429)
             answered.add_metric([name, "503"], tally.answered_503)
+            for one, counts in tally.classes:
+                for outcome, count in zip(OUTCOMES, counts, strict=False):
+                    classes.add_metric([name, one, outcome], count)
             for csp, count in list(tally.refused_by_csp.items()):
                 refused.add_metric([name, csp], count)
             for version, count in list(tally.versions.items()):
                 versions.add_metric([name, str(version)], count)
-        yield from (allocation, bank, flight, decisions, passed, answered, refused, versions)
+        yield from (allocation, bank, flight, decisions, passed, answered, refused, versions, classes)
 
     def _refusals(self) -> Iterator[Metric]:
         refused = CounterMetricFamily(

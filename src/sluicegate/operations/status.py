@@ -8,6 +8,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from sluicegate.allocation import Profile
     from sluicegate.operations.record import Recorder
     from sluicegate.operations.tally import Tally
     from sluicegate.operations.watch import Watched
@@ -89,6 +90,7 @@ def status(watched: Watched, rates: Rates) -> dict[str, object]:
                 "duis_versions": {str(version): count for version, count in sorted(tally.versions.items())},
                 "answered": {"429": tally.answered_429, "503": tally.answered_503},
                 "passed": tally.passed,
+                "classes": _classes(holder.profile, tally),
                 "refused_by_csp": dict(sorted(tally.refused_by_csp.items())),
                 "rates": of_user,
                 "totals": {key: int(value) for key, value in _told(tally.outcomes()).items()},
@@ -120,6 +122,21 @@ def status(watched: Watched, rates: Rates) -> dict[str, object]:
         "last_reload_error": watched.last_reload_error,
         "users": users,
     }
+
+
+def _classes(profile: Profile | None, tally: Tally) -> list[dict[str, object]] | None:
+    """What became of each class of a User's own priorities, the most urgent first; None where it has none."""
+    if profile is None:
+        return None
+    reserves = [*(one.reserve for one in profile.classes), 0.0]
+    return [
+        {
+            "name": name or None,
+            "reserve": reserve,
+            "totals": dict(zip(("within", "excess", "throttled"), counts, strict=True)),
+        }
+        for (name, counts), reserve in zip(tally.classes, reserves, strict=True)
+    ]
 
 
 def _backpressure(watched: Watched, now: float) -> dict[str, object] | None:

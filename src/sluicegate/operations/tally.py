@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from decimal import Decimal
 
 MOST_VERSIONS = 32  # distinct DUIS versions told apart for one User
@@ -18,11 +19,13 @@ class Tally:
         refused_by_csp: refused undecided because the CSP of that name is full.
         answered_429, answered_503: throttled answers by status.
         versions: requests by the DUIS version of the message.
+        classes: of a User with a profile: within, excess, throttled of each class by name, and ("") of what is in none.
     """
 
     __slots__ = (
         "answered_429",
         "answered_503",
+        "classes",
         "excess",
         "passed",
         "refused_by_csp",
@@ -37,6 +40,12 @@ class Tally:
         self.answered_429 = self.answered_503 = 0
         self.versions: dict[Decimal, int] = {}
         self.refused_by_csp: dict[str, int] = {}
+        self.classes: list[tuple[str, list[int]]] = []
+
+    def has_classes(self, names: Sequence[str] | None) -> None:
+        """The classes of the User's profile, the most urgent first; None: it has no profile. Counts go by the name."""
+        before = dict(self.classes)
+        self.classes = [] if names is None else [(name, before.get(name) or [0, 0, 0]) for name in (*names, "")]
 
     def saw_version(self, version: Decimal) -> None:
         """Count one message of this DUIS version; beyond MOST_VERSIONS a new one is not told apart."""

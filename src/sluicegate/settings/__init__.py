@@ -20,6 +20,7 @@ from sluicegate.settings.dispatching import (
     RouteSources,
     UserClass,
     UserDelivery,
+    UserTeam,
 )
 from sluicegate.settings.fields import Address, Network, Upstream, subject_form
 from sluicegate.settings.files import check_files
@@ -41,6 +42,7 @@ from sluicegate.settings.model import (
 )
 from sluicegate.settings.patterns import patterns_of
 from sluicegate.settings.problems import Problem, SettingsError
+from sluicegate.settings.profiles import ProfileFile, check_profile, load_profile, parse_profile
 from sluicegate.settings.reading import load, parse
 from sluicegate.settings.starter import starter
 
@@ -61,6 +63,7 @@ __all__ = [
     "Limits",
     "Network",
     "Problem",
+    "ProfileFile",
     "Record",
     "Responses",
     "Retention",
@@ -77,10 +80,14 @@ __all__ = [
     "UserClass",
     "UserDelivery",
     "UserId",
+    "UserTeam",
     "cautions",
     "check_files",
+    "check_profile",
     "load",
+    "load_profile",
     "parse",
+    "parse_profile",
     "patterns_of",
     "starter",
     "subject_form",

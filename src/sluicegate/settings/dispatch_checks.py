@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from math import ceil
 
 from sluicegate.settings.dispatching import Retry, RouteSources
@@ -224,17 +225,28 @@ def _backpressure(settings: Settings, _: bool) -> Iterator[Finding]:
 
 def _classes(settings: Settings, _: bool) -> Iterator[Finding]:
     for index, user in enumerate(settings.users):
-        seen: dict[str, int] = {}
-        for nth, entry in enumerate(user.classes):
-            first = seen.setdefault(entry.name.casefold(), nth)
-            if first != nth:
-                there: Path = ("user", index, "class", first, "name")
-                yield Finding(
-                    ("user", index, "class", nth, "name"),
-                    f"{shown(entry.name)} is already the name of another class of this User: give each its own",
-                    about=(there,),
-                    see=there,
-                )
+        yield from _own_names(index, "class", [entry.name for entry in user.classes])
+        yield from _own_names(index, "team", [entry.name for entry in user.teams])
+        parts = sum((Decimal(repr(entry.part)) for entry in user.teams), Decimal(0))
+        if parts > 1:
+            yield Finding(
+                ("user", index, "team"),
+                f"the parts of the teams of {shown(user.name)} add up to {parts}, and there is 1 to share out",
+            )
+
+
+def _own_names(index: int, table: str, names: list[str]) -> Iterator[Finding]:
+    seen: dict[str, int] = {}
+    for nth, name in enumerate(names):
+        first = seen.setdefault(name.casefold(), nth)
+        if first != nth:
+            there: Path = ("user", index, table, first, "name")
+            yield Finding(
+                ("user", index, table, nth, "name"),
+                f"{shown(name)} is already the name of another {table} of this User: give each its own",
+                about=(there,),
+                see=there,
+            )
 
 
 CHECKS: tuple[Callable[[Settings, bool], Iterator[Finding]], ...] = (

@@ -1,4 +1,5 @@
-"""`[dispatch]`, `[[csp]]`, `[[user.class]]` and `[gateway.backpressure]`: the way from the DSP to the CSPs and back.
+"""The way from the DSP to the CSPs and back (`[dispatch]`, `[[csp]]`, `[gateway.backpressure]`); `[[user.class]]` and
+`[[user.team]]`.
 
 Times are seconds unless a key says otherwise, rates SR/s, sizes octets. All of it may be left out.
 """
@@ -15,7 +16,7 @@ from sluicegate.settings.table import Address, Count, File, Name, Number, Rate, 
 
 MOST_CSPS = 250
 """Regions. The number of one fits into an octet, in a table of millions of devices."""
-MOST_CLASSES = 16
+MOST_CLASSES = MOST_TEAMS = 16
 DEFAULT_DEADLINE = 86_400.0
 """Seconds, for an SRV that no pattern of `[dispatch.deadlines]` means."""
 
@@ -169,6 +170,16 @@ class UserClass(Table):
     command_variants: Annotated[tuple[Annotated[int, Field(ge=1, le=8)], ...], Field(strict=False, max_length=8)] = ()
     targets: Annotated[tuple[Prefix, ...], Field(strict=False, max_length=1000)] = ()
     reserve: Annotated[Number, Field(ge=0, le=100_000)] = 0.0
+
+
+class UserTeam(Table):
+    """`[[user.team]]`: a fixed part of a User's allocation. An empty list means all; the first that matches counts."""
+
+    name: Name = Field(examples=["field force"])
+    srvs: Annotated[tuple[Pattern, ...], Field(strict=False, max_length=1000)] = ()
+    command_variants: Annotated[tuple[Annotated[int, Field(ge=1, le=8)], ...], Field(strict=False, max_length=8)] = ()
+    targets: Annotated[tuple[Prefix, ...], Field(strict=False, max_length=1000)] = ()
+    part: Annotated[Number, Field(ge=0.001, le=1)] = Field(examples=[0.25])
 
 
 class Backpressure(Table):

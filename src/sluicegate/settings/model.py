@@ -13,7 +13,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from sluicegate.settings import fields
-from sluicegate.settings.dispatching import MOST_CLASSES, MOST_CSPS, Backpressure, Csp, Dispatch, UserClass
+from sluicegate.settings.dispatching import (
+    MOST_CLASSES,
+    MOST_CSPS,
+    MOST_TEAMS,
+    Backpressure,
+    Csp,
+    Dispatch,
+    UserClass,
+    UserTeam,
+)
 from sluicegate.settings.table import (
     HIGHEST_RATE,
     LOWEST_RATE,
@@ -195,6 +204,7 @@ class User(Table):
     classes: Annotated[tuple[UserClass, ...], Field(strict=False, max_length=MOST_CLASSES)] = Field(
         default=(), alias="class"
     )
+    teams: Annotated[tuple[UserTeam, ...], Field(strict=False, max_length=MOST_TEAMS)] = Field(default=(), alias="team")
 
     @model_validator(mode="before")
     @classmethod

@@ -50,6 +50,12 @@ _STAND_INS: Mapping[problems.Path, Any] = {
     ("user", "*", "class", "*", "srvs", "*"): "*",
     ("user", "*", "class", "*", "command_variants", "*"): 1,
     ("user", "*", "class", "*", "targets", "*"): "00",
+    ("user", "*", "team", "*"): {"name": "?", "part": 0.001},
+    ("user", "*", "team", "*", "name"): "?",
+    ("user", "*", "team", "*", "part"): 0.001,
+    ("user", "*", "team", "*", "srvs", "*"): "*",
+    ("user", "*", "team", "*", "command_variants", "*"): 1,
+    ("user", "*", "team", "*", "targets", "*"): "00",
     ("csp", "*"): _A_CSP,
     **{("csp", "*", key): value for key, value in _A_CSP.items()},
     ("csp", "*", "prefixes", "*"): "00",
@@ -89,7 +95,7 @@ def parse(
         findings += still_standing(more, wrong)
     if not findings and settings is not None:
         return settings
-    raise SettingsError(source, _problems(findings, text, document))
+    raise SettingsError(source, problems_of(findings, text, document))
 
 
 def text_of(path: Path, most: int) -> str:
@@ -184,7 +190,8 @@ def _mend(document: Any, path: problems.Path, stand_ins: Mapping[problems.Path, 
         parent.pop(step, None)
 
 
-def _problems(findings: Iterable[Finding], text: str, document: dict[str, Any]) -> Iterable[Problem]:
+def problems_of(findings: Iterable[Finding], text: str, document: dict[str, Any]) -> Iterable[Problem]:
+    """Findings with their lines."""
     lines = lines_of(text, document)
     for finding in findings:
         other = line_of(finding.see, lines) if finding.see else None

@@ -19,9 +19,9 @@ def team_banks(parts: Sequence[float], allocation: float, limits: Limits, now: f
     return Teams(parts, allocation, limits.burst_seconds, limits.heaviest, now)
 
 
-def on_top(teams: Teams | None, allocation: float, reserve: float | None, limits: Limits) -> float:
+def on_top(teams: Teams | None, allocation: float, reserve: float | None, burst: float, heaviest: float) -> float:
     """How much deeper a bank is than without a profile, in SR: its reserve, and each team's heaviest request."""
-    least = allocation_depth(allocation, limits.burst_seconds, limits.heaviest)
+    least = allocation_depth(allocation, burst, heaviest)
     return (reserve or 0.0) + (max(0.0, teams.depth - least) if teams is not None else 0.0)
 
 

@@ -232,7 +232,13 @@ class Fair(Spare):
             self._take_part(user)
         mark = user.mark
         credit = share * (water - mark)
-        if credit < -EPSILON or (kept > 0.0 and credit < self._kept_in_vessel(share, kept) - EPSILON):
+        if kept > 0.0:
+            half = 0.5 * share * self.cap
+            if half < 0.5 * self.cap_floor:
+                half = 0.5 * self.cap_floor
+            if kept > half:
+                kept = half
+        if credit < kept - EPSILON:
             user.asked = MUCH
             if user.held >= 0.0:
                 self._stand(user, mark, user.last_weight, FLOWS)
@@ -264,13 +270,6 @@ class Fair(Spare):
         else:
             self._stand(user, mark, user.last_weight, held)
         return permitted
-
-    def _kept_in_vessel(self, share: float, kept: float) -> float:
-        """What of `kept` a vessel of this share can hold beside the turns of the less urgent."""
-        top = share * self.cap
-        if top < self.cap_floor:
-            top = self.cap_floor
-        return kept if kept < 0.5 * top else 0.5 * top
 
     def credit(self, user: Account) -> float:
         """What stands in the User's vessel, in SR; nil where it takes no part."""

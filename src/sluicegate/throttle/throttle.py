@@ -49,6 +49,7 @@ class Throttle:
     __slots__ = (
         "_accounts",
         "_active",
+        "_calm",
         "_clear_at",
         "_count",
         "_depth",
@@ -153,7 +154,8 @@ class Throttle:
         needed = weight - EPSILON
         kept = 0.0
         if self._active and (reserve > 0.0 or beside > 0.0):
-            self._settle(now)
+            if now >= self._throttled_at + self._calm:
+                self._settle(now)
             if self._active:
                 kept = reserve
                 needed += reserve + beside
@@ -277,7 +279,9 @@ class Throttle:
         now = self._now
         banks = team_banks(teams, user.allocation, self.limits, now)
         before = user.deepest
-        user.resize(Size.of(user.allocation, on_top(banks, user.allocation, reserve, self.limits), self.limits), now)
+        limits = self.limits
+        on = on_top(banks, user.allocation, reserve, limits.burst_seconds, limits.heaviest)
+        user.resize(Size.of(user.allocation, on, limits), now)
         take_profile(user, reserve, banks)
         self._floors(self.limits, user.deepest - before - self._floor)
         self._system = max(self._floor, self._system)
@@ -305,7 +309,7 @@ class Throttle:
         sizes: dict[tuple[float, float], Size] = {}
         for name, allocation in allocations.items():
             reserve, own = reserves.get(name), banks.get(name)
-            key = allocation, on_top(own, allocation, reserve, limits)
+            key = allocation, on_top(own, allocation, reserve, limits.burst_seconds, limits.heaviest)
             size = sizes.get(key) or sizes.setdefault(key, Size.of(*key, limits))
             account = self._accounts.get(name)
             if account is None:
@@ -325,6 +329,7 @@ class Throttle:
     def _take(self, limits: Limits, deepest: float = 0.0, first: int = 0) -> None:
         self.limits = limits
         self._threshold = limits.threshold
+        self._calm = limits.calm_seconds
         self._lump = lump(limits.burst_seconds)
         self._depth = system_depth(limits.threshold, limits.burst_seconds, limits.heaviest)
         self._floors(limits, deepest)
