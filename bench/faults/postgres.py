@@ -92,12 +92,15 @@ class Postgres:
         return True
 
     def backends(self) -> list[int]:
-        """The processes that serve dispatchers."""
+        """The processes that serve dispatchers; none while it recovers from the last kill."""
         import psycopg
 
         query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'sluicegate-dispatch'"
-        with psycopg.connect(self.url, connect_timeout=2) as connection:
-            return [row[0] for row in connection.execute(query).fetchall()]
+        try:
+            with psycopg.connect(self.url, connect_timeout=2) as connection:
+                return [row[0] for row in connection.execute(query).fetchall()]
+        except psycopg.OperationalError:
+            return []
 
     def kill(self) -> None:
         """kill -9 to all of its processes."""
