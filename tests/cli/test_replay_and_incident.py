@@ -241,3 +241,25 @@ def test_ctrl_c_writes_nothing(record, config, tmp_path, command):
     assert "Nothing was written" in done.stderr
     assert "Traceback" not in done.stderr
     assert not [name for name in os.listdir(tmp_path) if name.startswith("out")]
+
+
+PROFILE = '[[class]]\nname = "top-ups"\nsrvs = ["2.*"]\nreserve = 6\n'
+
+
+def test_profile_try_says_by_class_what_would_have_gone_the_other_way(run, record, config, tmp_path):
+    (tmp_path / "profile.toml").write_text(PROFILE)
+    words = ("profile", "try", "profile.toml", "--record", record, "--config", config, "--quiet")
+    result = run(*words, "--user", "Large Supplier A")
+    assert result.exit_code == 0, result.stderr
+    assert "2026-11-24 18:00:00 to 18:04:59 UTC" in result.stdout
+    assert "top-ups" in result.stdout
+    assert "would have passed" in result.stdout
+    part = run(*words, "--user", "Large Supplier A", "--since", "2026-11-24T18:02")
+    assert "2026-11-24 18:02:00 to 18:04:59 UTC" in part.stdout
+
+
+def test_profile_try_says_what_is_wrong(run, record, config, tmp_path):
+    (tmp_path / "profile.toml").write_text(PROFILE)
+    words = ("profile", "try", "profile.toml", "--config", config, "--record")
+    assert "is no User of" in run(*words, record, "--user", "Nobody").stderr
+    assert run(*words, tmp_path / "none", "--user", "Large Supplier A").exit_code == 1

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from sluicegate.cli.configuration import ConfigurationRefused
+from sluicegate.cli.configuration import ConfigurationRefused, config_option
+from sluicegate.cli.evidence import Bars, packages_needed
+from sluicegate.cli.records import moment_of, settings_of, zone_option
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from sluicegate.allocation import Profile
+    from sluicegate.simulate.replay.profiles import OtherWay
 
 ROLES = ("IS", "GS", "ES", "ED", "GT", "OU", "RSA")
 
@@ -17,6 +27,7 @@ Examples:
   sluicegate profile suggest > profile.toml
   sluicegate profile suggest --role GS
   sluicegate profile check profile.toml
+  sluicegate profile try profile.toml --record record/ --config sluicegate.toml --user "Large Supplier A"
 """,
 )
 def profile() -> None:
@@ -57,16 +68,9 @@ def check(path: Path) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from sluicegate.allocation import Profile  # noqa: PLC0415
     from sluicegate.duis import CATALOGUE  # noqa: PLC0415
-    from sluicegate.settings import SettingsError, load_profile  # noqa: PLC0415
 
-    try:
-        read = Profile.of_user(load_profile(path))
-    except SettingsError as error:
-        raise ConfigurationRefused(error) from None
-    if read is None:
-        raise click.ClickException(f"{path}: there is no [[class]] and no [[team]] in it")
+    read = _read(path)
     console = Console(highlight=False)
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("class", "reserve", "SRVs of the catalogue (Command Variant 1)"):
@@ -81,3 +85,86 @@ def check(path: Path) -> None:
     console.print(table)
     if read.teams:
         console.print("teams: " + ", ".join(f"{team.name} {team.part:g}" for team in read.teams))
+
+
+def _read(path: Path) -> Profile:
+    from sluicegate.allocation import Profile  # noqa: PLC0415
+    from sluicegate.settings import SettingsError, load_profile  # noqa: PLC0415
+
+    try:
+        read = Profile.of_user(load_profile(path))
+    except SettingsError as error:
+        raise ConfigurationRefused(error) from None
+    if read is None:
+        raise click.ClickException(f"{path}: there is no [[class]] and no [[team]] in it")
+    return read
+
+
+@profile.command(
+    "try",
+    epilog="""\b
+Examples:
+  sluicegate profile try profile.toml --record record/ --config sluicegate.toml --user "Large Supplier A"
+  sluicegate profile try profile.toml --record record/ --config sluicegate.toml --user A --since 2026-11-24T17:00
+""",
+)
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--record", required=True, metavar="RECORD", help="The traffic record: a file, a folder, or a pattern.")
+@config_option
+@click.option("--user", required=True, metavar="NAME", help="Whose profile it is.")
+@click.option("--since", metavar="TIME", help="Rows from this time on (ISO 8601). [the record's last hour]")
+@click.option("--until", metavar="TIME", help="Rows before this time.")
+@zone_option
+@click.option("--quiet", is_flag=True, help="No bar.")
+def try_(
+    path: Path,
+    *,
+    record: str,
+    config: Path,
+    user: str,
+    since: str | None,
+    until: str | None,
+    zone: ZoneInfo,
+    quiet: bool,
+) -> None:
+    """A dry run: which throttled requests of the last hour would have gone the other way.
+
+    Replays the record with the profile that the configuration has for the User, and with this one; everybody's
+    requests, for what is spare depends on them. Nothing is changed anywhere.
+
+    \b
+    Exit code: 0 done, 1 it could not be done, 2 wrong usage.
+    """
+    wanted = _read(path)
+    with packages_needed():
+        import sluicegate.simulate.replay.profiles as replaying  # noqa: PLC0415
+    from sluicegate.simulate.record import RecordError  # noqa: PLC0415
+
+    settings = settings_of(config)
+    first, last = moment_of(since, zone, "--since"), moment_of(until, zone, "--until")
+    if user not in {one.name for one in settings.users}:
+        raise click.BadParameter(f"{user[:60]!r} is no User of {config}", param_hint="--user")
+    try:
+        opened = replaying.last_hour(record, first, last)
+        with Bars(["replaying"], quiet=quiet) as bars:
+            told = replaying.other_way(opened, settings, user, wanted, lambda part: bars.reached("replaying", part))
+    except RecordError as error:
+        raise click.ClickException(str(error)) from None
+    _print(told, opened.span and opened.span.first, opened.span and opened.span.last)
+
+
+def _print(told: OtherWay, first: datetime | None, last: datetime | None) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    if first is not None and last is not None:
+        console.print(f"{first:%Y-%m-%d %H:%M:%S} to {last:%H:%M:%S} UTC")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("class")
+    for heading in ("throttled", "with this profile"):
+        table.add_column(heading, justify="right")
+    for name, (before, after) in told.classes.items():
+        table.add_row(name or "(the rest)", f"{before:,}", f"{after:,}")
+    console.print(table)
+    console.print(f"{told.passes:,} that were throttled would have passed; {told.throttled:,} the other way round.")

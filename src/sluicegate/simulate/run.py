@@ -193,10 +193,15 @@ def _gate(world: World, policy: Policy) -> tuple[Throttle | None, Gate]:
     if policy.sharing:
         allocations = {user.name: user.allocation for user in world.users}
         reserves = _reserves(world) if policy.own_priority else {}
-        throttle = Throttle(limits, cut(allocations, limits.maximum), 0.0, reserves)
+        profiles = {user.name: user.profile for user in world.users if user.profile is not None}
+        reserves |= {name: profile.reserve for name, profile in profiles.items()}
+        teams = {name: profile.parts for name, profile in profiles.items() if profile.teams}
+        throttle = Throttle(limits, cut(allocations, limits.maximum), 0.0, reserves, teams)
         if policy.adaptive and world.adaptive:
             how = world.adaptive
-            adapted = Adapted(limits, allocations, reserves, how.target, how.interval, how.factor, how.step, how.floor)
+            adapted = Adapted(
+                limits, allocations, reserves, teams, how.target, how.interval, how.factor, how.step, how.floor
+            )
     return throttle, Mechanism(throttle, Imposed(limits) if policy.imposed else None, adapted)
 
 
@@ -236,7 +241,13 @@ def _tracks(world: World, policy: Policy, throttle: Throttle | None) -> list[Tra
         track.internal = kind.internal
         track.deadline = kind.deadline
         track.rank = kind.rank
-        track.reserve = world.reserve * kind.rank if policy.own_priority else 0.0
+        profile = world.users[flow.user].profile
+        if profile is not None:
+            track.line, track.reserve = profile.place(kind.srv, kind.command_variant, "")
+            track.parted = bool(profile.teams)
+            track.team = profile.team(kind.srv, kind.command_variant, "")
+        elif policy.own_priority:
+            track.line, track.reserve = kind.rank, world.reserve * kind.rank
         track.imposed = min(0.9, world.imposed_reserve * kind.imposed)
         track.quota = None if kind.internal else quotas.get((flow.user, flow.kind))
         tracks.append(track)

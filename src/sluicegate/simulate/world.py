@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from sluicegate.allocation import Profile
 from sluicegate.throttle import Limits
 
 Habit = Literal["none", "immediate", "fixed", "exponential", "honour"]
@@ -38,7 +39,11 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A holder of an allocation (SR/s). `meters`: its devices; `change`: what adapting its systems costs, in pounds."""
+    """A holder of an allocation (SR/s).
+
+    meters: its devices. change: what adapting its systems costs, in pounds. profile: its own priorities at the gateway,
+    as far as SRVs and Command Variants say; where it has one, `Kind.rank` and `World.reserve` do not count for it.
+    """
 
     name: str
     role: str
@@ -46,6 +51,7 @@ class User:
     meters: int = 0
     retry: Retry = Retry()
     change: float = 0.0
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sluicegate import settings
-from sluicegate.allocation import Book
+from sluicegate.allocation import NO_PROFILE, Book
 from sluicegate.ledger.local import LocalLedger
 from sluicegate.simulate.record import SCHEMA
 from sluicegate.throttle import EXCESS, THROTTLED, WITHIN
@@ -107,7 +107,9 @@ def row(at, user, request, outcome="within", srv="2.2", **more):
 def traffic(config, senders, seconds=120.0, seed=1):
     """What the gateway of this configuration would have recorded."""
     random = np.random.default_rng(seed)
-    ledger = LocalLedger(config.capacity, Book.from_settings(config), 0.0)
+    book = Book.from_settings(config)
+    ledger = LocalLedger(config.capacity, book, 0.0)
+    profiles = {holder.name: holder.profile or NO_PROFILE for holder in book.holders}
     accounts = {user.name: ledger.account(user.name) for user in config.users}
     events, number = [], 0
     for sender in senders:
@@ -121,10 +123,12 @@ def traffic(config, senders, seconds=120.0, seed=1):
     while events:
         micro, request, attempt, name, srv = heapq.heappop(events)
         weight = config.capacity.weights.get(srv, 1.0)
-        outcome = ledger.decide(accounts[name], weight, micro / 1e6)
+        profile = profiles[name]
+        rank, reserve = profile.place(srv, 1, "")
+        outcome = ledger.decide_team(accounts[name], weight, micro / 1e6, reserve, profile.team(srv, 1, ""))
         written.rows.append(row(micro / 1e6, name, request, OUTCOME[outcome], srv))
         if outcome == THROTTLED:
-            ledger.retry_after(accounts[name], weight, micro / 1e6)
+            ledger.retry_after(accounts[name], weight, micro / 1e6, rank, reserve)
             back = by_name[name].back
             if back is not None and attempt < by_name[name].most and micro / 1e6 + back < seconds:
                 heapq.heappush(events, (micro + round(back * 1e6), request, attempt + 1, name, srv))

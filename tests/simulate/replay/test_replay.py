@@ -7,8 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from recorded_traffic import BASE, BURST, START, Sender, Written, configured, row, traffic
+from recorded_traffic import BASE, BURST, START, Sender, Written, configuration, configured, row, traffic
 
+from sluicegate import settings
 from sluicegate.simulate.policy import PolicyError, parse
 from sluicegate.simulate.record import RecordError, open_record
 from sluicegate.simulate.replay import Habit, HabitError, Question, own_policy, parse_habit, replay
@@ -45,10 +46,21 @@ def sums(result, side, policy=None):
     return found
 
 
+CLASSES = '[[user.class]]\nname = "top-ups"\nsrvs = ["2.*"]\nreserve = 4\n'
+TEAMS = '[[user.team]]\nname = "bulk"\nsrvs = ["4.*"]\npart = 0.4\n'
+
+
+def prioritised(more, sharing="fair"):
+    """The last User, A, has priorities of its own."""
+    return settings.parse(configuration(sharing=sharing, C=0, B=10, A=10) + more, insecure=True)
+
+
 @pytest.mark.parametrize("sharing", ["fair", "first-come"])
-@pytest.mark.parametrize("group", [500, 100_000])
-def test_the_same_configuration_takes_the_same_decisions_row_by_row(tmp_path, sharing, group):
-    config = configured(sharing=sharing)
+@pytest.mark.parametrize(
+    ("group", "more"), [(500, ""), (100_000, ""), (700, CLASSES), (700, TEAMS), (700, CLASSES + TEAMS)]
+)
+def test_the_same_configuration_takes_the_same_decisions_row_by_row(tmp_path, sharing, group, more):
+    config = prioritised(more, sharing)
     written = traffic(config, BURST)
     record = open_record(written.parquet(tmp_path / "day.parquet", group))
     found = surveyed(record, config, whole=True)

@@ -81,7 +81,10 @@ class Mechanism(Gate):
         throttle = self._throttle
         account = track.party.account
         if throttle is not None and account is not None:
-            outcome = throttle.decide(account, track.weight, now, track.reserve)
+            if track.parted:
+                outcome = throttle.decide_team(account, track.weight, now, track.reserve, track.team)
+            else:
+                outcome = throttle.decide(account, track.weight, now, track.reserve)
         if outcome != THROTTLED and self._imposed is not None and not self._imposed.passes(track, now):
             if throttle is not None and account is not None:
                 throttle.give_back(account, track.weight, outcome, now)
@@ -93,7 +96,7 @@ class Mechanism(Gate):
         """What the throttle advises, or the imposed order."""
         account = track.party.account
         if self._throttle is not None and account is not None:
-            return float(self._throttle.retry_after(account, track.weight, now))
+            return float(self._throttle.retry_after(account, track.weight, now, track.line, track.reserve))
         return self._imposed.retry_after(track, now) if self._imposed is not None else 0.0
 
     def look(self, now: float, delay: float) -> None:
@@ -129,6 +132,7 @@ class Adapted:
         limits: Limits,
         allocations: dict[str, float],
         reserves: dict[str, float],
+        teams: dict[str, tuple[float, ...]],
         target: float,
         interval: float,
         factor: float,
@@ -138,6 +142,7 @@ class Adapted:
         self._limits = limits
         self._allocations = allocations
         self._reserves = reserves
+        self._teams = teams
         self._target = target
         self._interval = interval
         self._factor = factor
@@ -160,4 +165,4 @@ class Adapted:
             self._part = part
             maximum = self._limits.maximum * part
             limits = replace(self._limits, maximum=maximum, threshold=self._limits.threshold * part)
-            throttle.reconfigure(limits, cut(self._allocations, maximum), now, self._reserves)
+            throttle.reconfigure(limits, cut(self._allocations, maximum), now, self._reserves, self._teams)

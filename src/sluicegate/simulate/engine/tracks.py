@@ -55,7 +55,12 @@ class Quota:
 
 
 class Track:
-    """A flow in the run: what is the same for all of its SRs."""
+    """A flow in the run: what is the same for all of its SRs.
+
+    Attributes:
+        reserve: what its User keeps for more urgent requests, in SR. line: its class, for the Retry-After.
+        parted: whether its User has teams; team: which of them this is, -1 for none.
+    """
 
     def __init__(self, number: int, party: Party, csp: int, weight: float) -> None:
         self.number = number
@@ -66,6 +71,9 @@ class Track:
         self.deadline = 0.0
         self.rank = 0
         self.reserve = 0.0
+        self.line = 0
+        self.parted = False
+        self.team = -1
         self.imposed = 0.0
         self.quota: Quota | None = None
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
 
+from sluicegate.allocation import Profile
 from sluicegate.duis import CATALOGUE
 from sluicegate.settings import Settings
 from sluicegate.simulate.record.columns import moment
@@ -24,6 +25,8 @@ UNKNOWN_ROLE: Final = "unknown"
 
 URGENT: Final = ("2.2", "2.5", "7.1", "7.3")
 """SRVs that count as urgent: without them somebody may stay without supply (top up, emergency credit, enable, arm)."""
+
+SECOND_HALF: Final = 5  # Command Variant of a pre-command that is signed and sent
 
 _BOUNDLESS: Final = 1e9  # SR/s: a CSP that nothing waits in
 _DRAIN: Final = 3600.0
@@ -41,6 +44,11 @@ class Setting:
     flows: Ints
     unknown: tuple[str, ...]
     order: Ints
+
+    def with_profile(self, user: str, profile: Profile | None) -> Setting:
+        """The same with another priority profile for one User."""
+        users = tuple(replace(one, profile=profile) if one.name == user else one for one in self.world.users)
+        return replace(self, world=replace(self.world, users=users))
 
 
 def setting(
@@ -113,11 +121,11 @@ def _world(
 def _users(
     survey: Survey, settings: Settings, habit: Habit, strangers: Sequence[str], number: dict[str, int]
 ) -> tuple[User, ...]:
-    known = [(user.name, str(user.role), user.allocation) for user in settings.users]
-    strange = [(name, UNKNOWN_ROLE, 0.0) for name in strangers]
+    known = [(user.name, str(user.role), user.allocation, Profile.of_user(user)) for user in settings.users]
+    strange = [(name, UNKNOWN_ROLE, 0.0, None) for name in strangers]
     return tuple(
-        User(name, role, allocation, retry=_retry(survey, habit, number.get(name)))
-        for name, role, allocation in (*known, *strange)
+        User(name, role, allocation, retry=_retry(survey, habit, number.get(name)), profile=profile)
+        for name, role, allocation, profile in (*known, *strange)
     )
 
 
@@ -151,7 +159,9 @@ def _kind(srv: str, weight: float) -> Kind:
         variant.dcc_scheduled or variant.future_dated_at_dsp or variant.future_dated_at_device or variant.non_device
     )
     rank = 0 if urgent else 2 if patient else 1
-    return Kind(name, srv, urgent=urgent, weight=weight, rank=rank, imposed=rank)
+    # Of a critical request the halves are one kind here: the second one's class, which is never below the first one's.
+    halves = SECOND_HALF if variant is not None and variant.critical else 1
+    return Kind(name, srv, halves, urgent=urgent, weight=weight, rank=rank, imposed=rank)
 
 
 def _ends_at_the_dsp(srv: str) -> bool:
@@ -182,6 +192,12 @@ def assumptions(
         )
     if not settings.capacity.enforce or not all(user.enforce for user in settings.users):
         told.append("The replay enforces the allocations, also where the configuration says enforce = false.")
+    if any(user.profile is not None for user in users):
+        told.append(
+            "Priority profiles and teams are those of the configuration. A record has no devices: a class or a team "
+            "with `targets` is taken for one that nothing is in. Both halves of a critical request are in one "
+            "class, that of the second."
+        )
     if any(user.role == UNKNOWN_ROLE for user in users):
         told.append("Users that the configuration does not name hold an allocation of 0.")
     return tuple(told)
