@@ -252,7 +252,7 @@ def from_address(address: str, port: int) -> Client:
 
 
 def test_who_keeps_sending_what_is_refused_is_slowed_and_cut_off_and_nobody_else(gateway, monkeypatch) -> None:
-    from sluicegate.gateway import offences
+    from sluicegate.front import offences
 
     monkeypatch.setattr(offences, "FREE", 3.0)
     monkeypatch.setattr(offences, "MOST", 8.0)
@@ -273,7 +273,7 @@ def test_who_keeps_sending_what_is_refused_is_slowed_and_cut_off_and_nobody_else
 
 
 def test_a_slowed_answer_holds_up_its_own_connection_only(gateway, monkeypatch) -> None:
-    from sluicegate.gateway import offences
+    from sluicegate.front import offences
 
     monkeypatch.setattr(offences, "FREE", 0.0)
     monkeypatch.setattr(offences, "MOST", 1.5)

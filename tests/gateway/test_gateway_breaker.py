@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 from hypothesis import given
 
-from sluicegate.gateway.offences import BANISHED, FORGIVEN, FREE, MOST, REMEMBERED, SLOWEST, Offences
+from sluicegate.front.offences import BANISHED, FORGIVEN, FREE, MOST, REMEMBERED, SLOWEST, Offences
 from sluicegate.http.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PROBE, Breaker
 
 

@@ -15,8 +15,8 @@ import pytest
 from pki import LARGE_SUBJECT, Authority, client_context, descriptors, dial, over_tls, own_tls, users
 from rig import Client, message, request, wait_for
 
-from sluicegate.gateway import listener
-from sluicegate.gateway.listener import Door, descriptors_for_senders
+from sluicegate.front import listener
+from sluicegate.front.listener import Door, descriptors_for_senders
 
 ROOM, FROM_ONE = 40, 10  # instead of 1,000 and 250, so that few sockets make a storm
 RATE, AT_ONCE = 150, 8

@@ -25,9 +25,9 @@ from pki import (
 )
 from rig import LARGE, SMALL, STRANGER, Client, ask, configuration, message, request, wait_for
 
-from sluicegate.gateway import identity
+from sluicegate.front import identity
+from sluicegate.front.identity import counted_as
 from sluicegate.gateway.desk import Desk
-from sluicegate.gateway.identity import counted_as
 from sluicegate.settings import SettingsError, parse, subject_form
 
 PROXY = "127.0.0.1"

@@ -296,7 +296,7 @@ def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(server, aut
         )
     )
     # At a terminal OpenSSL would ask, and everybody would wait.
-    program = "import sys; from sluicegate.gateway.tls import server_context; server_context(*sys.argv[1:], None, None)"
+    program = "import sys; from sluicegate.front.tls import server_context; server_context(*sys.argv[1:], None, None)"
     terminal, line = pty.openpty()
     try:
         done = subprocess.run(

@@ -1,23 +1,15 @@
-"""What the gateway itself answers: problem details (RFC 9457), Retry-After, and the RateLimit fields."""
+"""What the gateway itself answers to a decided request: when to come back, and the RateLimit fields."""
 
 from __future__ import annotations
 
 import json
 from http import HTTPStatus
 from math import ceil, floor
-from typing import Final, NamedTuple
+from typing import Final
 
-TYPE_PREFIX = "urn:sluicegate:problem:"
+from sluicegate.front.problems import TYPE_PREFIX, Problem
+
 WINDOWS = (1, 10, 60, 600, 3600)  # seconds; RateLimit-Policy has whole numbers only
-
-
-class Problem(NamedTuple):
-    """One of the gateway's own refusals. `name` ends the problem type and names the metric."""
-
-    name: str
-    status: int
-    title: str
-
 
 THROTTLED: Final = "throttled"
 TOO_MANY = Problem(THROTTLED, 429, "Throttled: above the User's allocation")
@@ -25,63 +17,6 @@ UNAVAILABLE = Problem(THROTTLED, 503, "Throttled: above the User's allocation")
 BACKLOG: Final = "csp-backlog"
 BACKLOG_429 = Problem(BACKLOG, 429, "The network for this device is behind")
 BACKLOG_503 = Problem(BACKLOG, 503, "The network for this device is behind")
-MALFORMED = Problem("malformed", 400, "Not a Service Request")
-BAD_HTTP = Problem("bad-http", 400, "Not an HTTP request that this gateway takes")
-NO_CERTIFICATE = Problem("no-certificate", 403, "No known certificate")
-FOREIGN_ORIGINATOR = Problem("foreign-originator", 403, "The certificate does not speak for this originator")
-UNKNOWN_USER = Problem("unknown-user", 403, "Unknown User")
-NOT_POST = Problem("not-post", 405, "Service Requests are POSTed")
-SLOW_SENDER = Problem("slow-sender", 408, "The request did not arrive in time")
-TOO_LARGE = Problem("too-large", 413, "The message is too large")
-ENCODED = Problem("encoded", 415, "The message is compressed")
-HEAD_TOO_LARGE = Problem("head-too-large", 431, "The head of the request is too large")
-UNREACHABLE = Problem("upstream-unreachable", 502, "The system behind the gateway cannot be reached")
-BROKEN = Problem("upstream-broken", 502, "The system behind the gateway broke off")
-TOO_SLOW = Problem("upstream-too-slow", 504, "The system behind the gateway did not answer in time")
-NO_PLACE = Problem("in-flight", 503, "Too many requests wait for the system behind the gateway")
-NO_MEMORY = Problem("memory", 503, "The gateway holds as much as it can")
-NO_CONNECTION = Problem("connections", 503, "The gateway has as many connections as it can have")
-CUT_OFF = Problem("cut-off", 403, "Too many refused requests")
-
-SENDERS_FAULT: Final = frozenset(
-    problem.name for problem in (MALFORMED, BAD_HTTP, NO_CERTIFICATE, FOREIGN_ORIGINATOR, UNKNOWN_USER, TOO_LARGE)
-)
-"""What counts against a sender that keeps doing it."""
-
-
-def problem_answer(
-    problem: Problem,
-    detail: str,
-    fields: bytes = b"",
-    retry_after: int | None = None,
-    close: bool = False,
-    keep_alive_1_0: bool = False,
-) -> bytes:
-    """The whole answer: status line, fields, problem details as JSON."""
-    told: dict[str, object] = {
-        "type": TYPE_PREFIX + problem.name,
-        "title": problem.title,
-        "status": problem.status,
-        "detail": detail,
-    }
-    if retry_after is not None:
-        told["retry_after"] = retry_after
-        fields += b"Retry-After: %d\r\n" % retry_after
-    if problem is NOT_POST:
-        fields += b"Allow: POST\r\n"
-    if close:
-        fields += b"Connection: close\r\n"
-    elif keep_alive_1_0:
-        fields += b"Connection: keep-alive\r\n"
-    body = json.dumps(told).encode()
-    return b"HTTP/1.1 %d %b\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\n%b\r\n%b" % (
-        problem.status,
-        HTTPStatus(problem.status).phrase.encode(),
-        len(body),
-        fields,
-        body,
-    )
-
 
 MOST_DIGITS = 3  # of a Retry-After: the longest line is 300 s
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from sluicegate.gateway import answers
-from sluicegate.gateway.answers import Problem
+from sluicegate.front import problems
+from sluicegate.front.problems import Problem
 from sluicegate.http.heads import AnswerHead, KnownAnswer, KnownRequest, RequestHead
 
 if TYPE_CHECKING:
+    from sluicegate.front.connection import FrontConnection
     from sluicegate.gateway.desk import Desk, Served
-    from sluicegate.gateway.front import FrontConnection
     from sluicegate.gateway.note import Note
     from sluicegate.http.upstream import UpstreamConnection
 
@@ -166,15 +166,37 @@ class Carriage:
         self._call_off = None
         self._give_back()
         self._leave_place()
-        self.refuse(answers.UNREACHABLE, f"no connection could be made ({why}); the request was not sent", 1)
+        self.refuse(problems.UNREACHABLE, f"no connection could be made ({why}); the request was not sent", 1)
 
     def _give_back(self) -> None:
         served = self._served
         if served is not None:
             self.desk.ledger.give_back(served.account, self.weight, self.outcome, monotonic())
 
-    def overdue(self, now: float, response: float, total: float) -> bool:
-        """Whether the upstream has been silent for `response` seconds, or took more than `total` in all."""
+    @property
+    def waits(self) -> bool:
+        """Whether the upstream has it."""
+        return bool(self.sent_at)
+
+    @property
+    def taken(self) -> bool:
+        """Whether it was decided on."""
+        return self.outcome >= 0
+
+    def hold_back(self) -> None:
+        """The sender does not read: let no more of the upstream's answer come."""
+        if self.upstream is not None:
+            self.upstream.hold_back()
+
+    def let_come(self) -> None:
+        """It reads again."""
+        if self.upstream is not None:
+            self.upstream.let_come()
+
+    def overdue(self, now: float) -> bool:
+        """Whether the upstream has been silent for `upstream_response` seconds, or took more than `upstream_total`."""
+        timeouts = self.desk.timeouts
+        response, total = timeouts.upstream_response, timeouts.upstream_total
         upstream = self.upstream
         if not self.sent_at or upstream is None:
             return False
@@ -183,11 +205,11 @@ class Carriage:
 
     def broken(self, why: str) -> None:
         self.upstream = None
-        self.refuse(answers.BROKEN, f"{why}: whether it took the request is not known")
+        self.refuse(problems.BROKEN, f"{why}: whether it took the request is not known")
 
     def too_slow(self) -> None:
         """The upstream did not answer in time."""
-        self.refuse(answers.TOO_SLOW, "whether it took the request is not known")
+        self.refuse(problems.TOO_SLOW, "whether it took the request is not known")
 
     # --- the answer
 

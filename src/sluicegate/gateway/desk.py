@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from sluicegate.allocation import Book, Holder, Profile
 from sluicegate.allocation.places import Places, Seats
+from sluicegate.front.identity import Identities
+from sluicegate.front.offences import Offences
 from sluicegate.gateway.answers import TOO_MANY, UNAVAILABLE, RateLimitFields, ThrottledAnswer
-from sluicegate.gateway.identity import Identities
-from sluicegate.gateway.offences import Offences
 from sluicegate.http.breaker import Breaker
 from sluicegate.ledger import LocalLedger
 from sluicegate.operations.record import Recorder
@@ -151,6 +151,8 @@ class Desk:
         }
         self.identities = Identities(settings.gateway, by_certificate, by_id)
         self.settings = settings
+        self.timeouts = settings.gateway.timeouts
+        self.limits = settings.gateway.limits
         self.book = book
         self.weights: dict[str, float] = dict(settings.capacity.weights)
         self.from_version: Decimal | None = settings.responses.too_many_requests_from_duis

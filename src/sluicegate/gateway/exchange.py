@@ -6,18 +6,20 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from sluicegate.duis import MAX_HEADER_OCTETS, Header, MalformedMessage, read_header
+from sluicegate.front import problems
+from sluicegate.front.problems import SENDERS_FAULT, Problem, problem_answer
 from sluicegate.gateway import answers
-from sluicegate.gateway.answers import SENDERS_FAULT, ComeAgain, Problem, problem_answer
+from sluicegate.gateway.answers import ComeAgain
 from sluicegate.gateway.carriage import Carriage
 from sluicegate.gateway.note import DECIDED, Note
 from sluicegate.throttle import EXCESS, WITHIN
 
 if TYPE_CHECKING:
     from sluicegate.allocation import Profile
+    from sluicegate.front.connection import FrontConnection
+    from sluicegate.front.identity import Sender
     from sluicegate.gateway.backpressure import Behind
     from sluicegate.gateway.desk import Desk, Served
-    from sluicegate.gateway.front import FrontConnection
-    from sluicegate.gateway.identity import Sender
 
 FIRST_LOOK = 8_192  # octets: below, a message is read once it is whole
 
@@ -51,10 +53,10 @@ class Exchange(Carriage):
         self.size += len(octets)
         self._pieces += 1
         if self._pieces > MANY_PIECES and self.size < SMALL_PIECE * self._pieces and self.head and self.head.chunked:
-            self.refuse(answers.BAD_HTTP, f"its chunks have fewer than {SMALL_PIECE} octets")
+            self.refuse(problems.BAD_HTTP, f"its chunks have fewer than {SMALL_PIECE} octets")
             return
         if self.size > self.desk.max_body:
-            self.refuse(answers.TOO_LARGE, f"a message has at most {self.desk.max_body} octets")
+            self.refuse(problems.TOO_LARGE, f"a message has at most {self.desk.max_body} octets")
             return
         if self.outcome >= 0:
             self._stream(octets)
@@ -105,14 +107,14 @@ class Exchange(Carriage):
         try:
             header = read_header(message, self.whole)
         except MalformedMessage as error:
-            self.refuse(answers.MALFORMED, str(error))
+            self.refuse(problems.MALFORMED, str(error))
             return
         if header is None:
             self._parts = [message]
             self._release()
             self._hold(len(message))
             if desk.buffered > desk.most_buffered:
-                self.refuse(answers.NO_MEMORY, "too many messages are half read; send it again", retry_after=1)
+                self.refuse(problems.NO_MEMORY, "too many messages are half read; send it again", retry_after=1)
             return
         self._release()
         sender = self.sender
@@ -127,7 +129,7 @@ class Exchange(Carriage):
             self._note = Note(desk.recorder, started, served.name, header)
         blocked = desk.breaker.blocks(started)
         if blocked:
-            self._reject(answers.UNREACHABLE, "it did not answer lately; it is tried again soon", blocked)
+            self._reject(problems.UNREACHABLE, "it did not answer lately; it is tried again soon", blocked)
             return
         if desk.refusals is not None:
             refused = desk.refusals.of(served.name, header)
@@ -135,7 +137,7 @@ class Exchange(Carriage):
                 self._fall_behind(served, header, *refused, started)
                 return
         if not desk.places.room_for(served.seats):
-            self._reject(answers.NO_PLACE, "its answers take long; send the request again", 1.0)
+            self._reject(problems.NO_PLACE, "its answers take long; send the request again", 1.0)
             return
         weight = desk.weights.get(header.srv, 1.0) if desk.weights else 1.0
         account = served.account
@@ -183,13 +185,13 @@ class Exchange(Carriage):
     def _turn_away(self, header: Header) -> None:
         """Nobody for whom this sender may speak."""
         if self.sender is not None and self.sender.cut_off:
-            self.refuse(answers.CUT_OFF, "wait, and send what this gateway can take")
+            self.refuse(problems.CUT_OFF, "wait, and send what this gateway can take")
         elif self.sender is None or not self.sender.known:
-            self.refuse(answers.NO_CERTIFICATE, "the certificate (or its absence) belongs to no User")
+            self.refuse(problems.NO_CERTIFICATE, "the certificate (or its absence) belongs to no User")
         elif header.originator in self.desk.identities.by_id:
-            self.refuse(answers.FOREIGN_ORIGINATOR, f"{header.originator} is not among the certificate's User IDs")
+            self.refuse(problems.FOREIGN_ORIGINATOR, f"{header.originator} is not among the certificate's User IDs")
         else:
-            self.refuse(answers.UNKNOWN_USER, f"{header.originator} is no User's ID")
+            self.refuse(problems.UNKNOWN_USER, f"{header.originator} is no User's ID")
 
     def _reject(self, problem: Problem, detail: str, seconds: float) -> None:
         """Our own limit, or the upstream's state; nothing was charged."""

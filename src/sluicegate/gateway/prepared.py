@@ -5,8 +5,8 @@ from __future__ import annotations
 import ssl
 from typing import NamedTuple
 
+from sluicegate.front.tls import Revoked, revoked_certificates, server_context
 from sluicegate.gateway.backpressure import Region
-from sluicegate.gateway.tls import Revoked, revoked_certificates, server_context
 from sluicegate.http.tls import client_context
 from sluicegate.settings import Settings, Upstream
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from sluicegate.allocation.places import Seats
+from sluicegate.front.listener import Door, descriptors_for_senders
+from sluicegate.front.reception import Reception
 from sluicegate.gateway.backpressure import MOST_OCTETS, BackPressure, Refusals
 from sluicegate.gateway.desk import Desk
-from sluicegate.gateway.listener import Door, descriptors_for_senders
+from sluicegate.gateway.exchange import Exchange
 from sluicegate.gateway.prepared import Prepared, prepare
-from sluicegate.gateway.reception import Reception
 from sluicegate.http.listening import listen
 from sluicegate.http.pool import Pool
 from sluicegate.http.post import Caller
@@ -175,7 +176,7 @@ class Gateway:
         gateway = settings.gateway
         pool = Pool(loop, gateway.upstream, gateway.timeouts, self.desk.breaker, prepared.upstream_tls)
         address = settings.gateway.listen
-        self._reception = Reception(loop, self.desk, pool)
+        self._reception = Reception(loop, self.desk, pool, lambda front: Exchange(front, self.desk))
         listening = listen("gateway.listen", address.host, address.port)
         self.port = int(listening.getsockname()[1])
         senders = descriptors_for_senders(gateway.limits.connections, settings.capacity.max_in_flight)

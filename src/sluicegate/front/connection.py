@@ -7,17 +7,17 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from sluicegate.gateway import answers
-from sluicegate.gateway.answers import Problem
-from sluicegate.gateway.exchange import Exchange
-from sluicegate.gateway.reception import one_less
-from sluicegate.gateway.turns import FOREVER, LINGER, Turns
-from sluicegate.gateway.wire import Wire
+from sluicegate.front import problems
+from sluicegate.front.exchange import Answered, Exchange
+from sluicegate.front.problems import Problem
+from sluicegate.front.reception import one_less
+from sluicegate.front.turns import FOREVER, LINGER, Turns
+from sluicegate.front.wire import Wire
 from sluicegate.http.heads import KnownRequest, RequestHead
 
 if TYPE_CHECKING:
-    from sluicegate.gateway.carriage import Carriage
-    from sluicegate.gateway.reception import Reception
+    from sluicegate.front.exchange import Answered, Exchange
+    from sluicegate.front.reception import Reception
 
 MOST_DISCARDED = 1_048_576  # octets of a refused body that are read, so that the sender sees the answer
 LAST_WORD = 0.2  # seconds that an idle connection has left when the gateway stops
@@ -43,7 +43,7 @@ class FrontConnection(Turns):
 
     def __init__(self, reception: Reception, address: str) -> None:
         super().__init__(reception, address)
-        self._wire = Wire(self, reception.known, reception.desk.settings.gateway.limits.head_octets)
+        self._wire = Wire(self, reception.known, reception.desk.limits.head_octets)
         self._generation = -1
         self._discarded = 0
         self._certificate = ""
@@ -58,16 +58,16 @@ class FrontConnection(Turns):
         self._reception.connections.add(self)
         desk = self._reception.desk
         desk.totals.connections += 1
-        self.deadline = monotonic() + desk.settings.gateway.timeouts.head
+        self.deadline = monotonic() + desk.timeouts.head
         self._identify()
         if self._sender is not None and desk.offences.banished(self._sender.key, monotonic()):
             self.cut()
         elif not self._counted():
-            desk.totals.refuse(answers.NO_CONNECTION.name)
+            desk.totals.refuse(problems.NO_CONNECTION.name)
             self._closing = True
             self._transport.write(
-                answers.problem_answer(
-                    answers.NO_CONNECTION, "too many with this certificate", retry_after=1, close=True
+                problems.problem_answer(
+                    problems.NO_CONNECTION, "too many with this certificate", retry_after=1, close=True
                 )
             )
             self._transport.close()
@@ -80,7 +80,7 @@ class FrontConnection(Turns):
         if sender is None or desk.identities.mode != "certificate":
             return True
         of_each = self._reception.of_certificate
-        if of_each.get(sender.key, 0) >= desk.settings.gateway.limits.connections_per_address:
+        if of_each.get(sender.key, 0) >= desk.limits.connections_per_address:
             return False
         of_each[sender.key] = of_each.get(sender.key, 0) + 1
         self._certificate = sender.key
@@ -138,7 +138,7 @@ class FrontConnection(Turns):
             return False
         self._eof = True
         if self._incoming is not None or self._wire.in_head:
-            self.unreadable(answers.BAD_HTTP, "the connection was closed before the request was whole")
+            self.unreadable(problems.BAD_HTTP, "the connection was closed before the request was whole")
             return self._half_open()
         last = self._waiting[-1] if self._waiting else self.exchange
         if last is None:
@@ -153,16 +153,16 @@ class FrontConnection(Turns):
     def pause_writing(self) -> None:
         """The sender does not read its answers: no more of them, and no more requests, until it does."""
         self._full = True
-        self.deadline = monotonic() + self._reception.desk.settings.gateway.timeouts.body
-        if self.exchange is not None and self.exchange.upstream is not None:
-            self.exchange.upstream.hold_back()
+        self.deadline = monotonic() + self._reception.desk.timeouts.body
+        if self.exchange is not None:
+            self.exchange.hold_back()
 
     def resume_writing(self) -> None:
         self._full = False
         self.deadline = monotonic() + LINGER if self._closing else FOREVER
-        if self.exchange is not None and self.exchange.upstream is not None:
-            self.exchange.upstream.let_come()
-        elif self.exchange is None and not self._closing:
+        if self.exchange is not None:
+            self.exchange.let_come()
+        elif not self._closing:
             self._next()
 
     def overdue(self, now: float) -> None:
@@ -176,9 +176,9 @@ class FrontConnection(Turns):
                 self._transport.close()
                 self.deadline = now + LINGER
         else:
-            self.unreadable(answers.SLOW_SENDER, "the whole request must arrive within the time allowed")
+            self.unreadable(problems.SLOW_SENDER, "the whole request must arrive within the time allowed")
 
-    def orphaned(self, carriage: Carriage) -> None:
+    def orphaned(self, carriage: Answered) -> None:
         """A request of this connection, which has ended, is still at the upstream."""
         self._reception.orphans.add(carriage)
 
@@ -204,7 +204,7 @@ class FrontConnection(Turns):
             sender = desk.identities.of_field(known.head.certificate or b"", self._address)
             if desk.offences.banished(sender.key, monotonic()):
                 return False
-        exchange = Exchange(self, desk)
+        exchange = self._reception.make(self)
         exchange.head = known.head
         exchange.known = known
         exchange.target = known.target
@@ -218,7 +218,7 @@ class FrontConnection(Turns):
 
     def head_begins(self) -> None:
         if self.exchange is None:
-            self.deadline = monotonic() + self._reception.desk.settings.gateway.timeouts.head
+            self.deadline = monotonic() + self._reception.desk.timeouts.head
 
     def head_read(self, head: RequestHead, target: bytes, method: bytes, keep_alive: bool, old: bool) -> None:
         if self._closing or self._deaf:
@@ -226,12 +226,12 @@ class FrontConnection(Turns):
         desk = self._reception.desk
         if self._generation != desk.generation:
             self._identify()
-        exchange = Exchange(self, desk)
+        exchange = self._reception.make(self)
         exchange.head, exchange.target, exchange.keep_alive, exchange.old = head, target, keep_alive, old
         exchange.sender = self._sender or desk.identities.of_field(head.certificate or b"", self._address)
         self._incoming = exchange
         if not self._refused_by_head(exchange, head, method):
-            self.deadline = monotonic() + desk.settings.gateway.timeouts.body
+            self.deadline = monotonic() + desk.timeouts.body
             self._enqueue(exchange)
 
     def _refused_by_head(self, exchange: Exchange, head: RequestHead, method: bytes) -> bool:
@@ -240,15 +240,15 @@ class FrontConnection(Turns):
         sender = exchange.sender
         if method != b"POST":
             exchange.bodiless = method == b"HEAD"
-            exchange.refuse(answers.NOT_POST, "send a Service Request with POST")
+            exchange.refuse(problems.NOT_POST, "send a Service Request with POST")
         elif not exchange.target:
-            exchange.refuse(answers.BAD_HTTP, "the request target must be a path")
+            exchange.refuse(problems.BAD_HTTP, "the request target must be a path")
         elif head.length is not None and head.length > desk.max_body:
-            exchange.refuse(answers.TOO_LARGE, f"a message has at most {desk.max_body} octets")
+            exchange.refuse(problems.TOO_LARGE, f"a message has at most {desk.max_body} octets")
         elif head.encoded:
-            exchange.refuse(answers.ENCODED, "send it without Content-Encoding")
+            exchange.refuse(problems.ENCODED, "send it without Content-Encoding")
         elif desk.buffered > desk.most_buffered:
-            exchange.refuse(answers.NO_MEMORY, "too many messages are half read; send it again", retry_after=1)
+            exchange.refuse(problems.NO_MEMORY, "too many messages are half read; send it again", retry_after=1)
         else:
             if self._sender is None and sender is not None and desk.offences.banished(sender.key, monotonic()):
                 exchange.sender = sender.barred()  # refused once it is whole: the proxy's connection is others' too
@@ -266,7 +266,7 @@ class FrontConnection(Turns):
         if not self._full:
             self.deadline = FOREVER
         exchange.end()
-        return exchange.size if exchange.outcome >= 0 else None
+        return exchange.size if exchange.taken else None
 
     def unreadable(self, problem: Problem, why: str) -> None:
         """Refuse what came, and read nothing more."""
@@ -280,7 +280,7 @@ class FrontConnection(Turns):
                 self._close_after(exchange)
             return
         if exchange is None:
-            exchange = Exchange(self, self._reception.desk)
+            exchange = self._reception.make(self)
             exchange.sender = self._sender
         exchange.keep_alive = False
         exchange.refuse(problem, why)

@@ -10,19 +10,27 @@ from collections import OrderedDict
 from collections.abc import Container, Mapping
 from ipaddress import IPv6Address, ip_address
 from time import time
-from typing import TYPE_CHECKING
+from typing import Any, Generic, Protocol, TypeVar
 
 from cryptography import x509
 
 from sluicegate.settings import Gateway, Network, subject_form
 
-if TYPE_CHECKING:
-    from sluicegate.gateway.desk import Served
-
 MOST_CERTIFICATES = 4096  # remembered, so that each is parsed once
 LONGEST_FIELD = 16_384  # octets of a Client-Cert field
 
 _CLIENT_CERT = re.compile(rb":([A-Za-z0-9+/]+={0,2}):", re.ASCII)
+
+
+class Speaker(Protocol):
+    """A User for whom somebody may speak."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Its EUI-64s."""
+
+
+U = TypeVar("U", bound=Speaker)
 
 
 class Sender:
@@ -38,7 +46,7 @@ class Sender:
 
     __slots__ = ("cut_off", "key", "known", "served", "until")
 
-    def __init__(self, key: str, served: Mapping[str, Served], known: bool = True, until: float = float("inf")) -> None:
+    def __init__(self, key: str, served: Mapping[str, Any], known: bool = True, until: float = float("inf")) -> None:
         self.key = key
         self.served = served
         self.known = known
@@ -52,7 +60,7 @@ class Sender:
         return sender
 
 
-class Identities:
+class Identities(Generic[U]):
     """Turns certificates into senders, by the book in force. Replaced as a whole when the book changes.
 
     Args:
@@ -66,9 +74,7 @@ class Identities:
             handshake; here they are refused on connections, and in sessions, that are older than the list.
     """
 
-    def __init__(
-        self, gateway: Gateway, by_certificate: Mapping[str, tuple[Served, ...]], by_id: Mapping[str, Served]
-    ) -> None:
+    def __init__(self, gateway: Gateway, by_certificate: Mapping[str, tuple[U, ...]], by_id: Mapping[str, U]) -> None:
         self.mode = gateway.identity
         self._trusted: tuple[Network, ...] = gateway.trusted_proxies
         self._by_certificate = by_certificate

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import httptools
 
-from sluicegate.gateway.answers import BAD_HTTP, HEAD_TOO_LARGE, Problem
+from sluicegate.front.problems import BAD_HTTP, HEAD_TOO_LARGE, Problem
 from sluicegate.http.heads import (
     MOST_FIELDS,
     BadHead,

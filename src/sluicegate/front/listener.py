@@ -12,14 +12,14 @@ from collections import OrderedDict, deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from sluicegate.gateway.answers import NO_CONNECTION, problem_answer
-from sluicegate.gateway.front import FrontConnection
-from sluicegate.gateway.identity import counted_as
-from sluicegate.gateway.reception import one_less
+from sluicegate.front.connection import FrontConnection
+from sluicegate.front.identity import counted_as
+from sluicegate.front.problems import NO_CONNECTION, problem_answer
+from sluicegate.front.reception import one_less
 from sluicegate.log import logger
 
 if TYPE_CHECKING:
-    from sluicegate.gateway.reception import Reception
+    from sluicegate.front.reception import Reception
 
 AT_ONCE = 64  # connections accepted in one go, before those inside have their turn again
 MOST_KNOCKING = 1000  # connections that wait to be let into a handshake
@@ -94,7 +94,7 @@ class Door:
     def _receive(self, connection: socket.socket, address: str) -> None:
         reception = self._reception
         desk = reception.desk
-        limits = desk.settings.gateway.limits
+        limits = desk.limits
         crowd = counted_as(address)
         inside = len(reception.connections)
         full = (
@@ -170,7 +170,7 @@ class Door:
 
     def _look(self) -> None:
         self._timer = None
-        before = monotonic() - self._reception.desk.settings.gateway.timeouts.handshake
+        before = monotonic() - self._reception.desk.timeouts.handshake
         for connection, (_address, since) in list(self._silent.items()):
             if since < before:
                 self._forget(connection)
@@ -180,7 +180,7 @@ class Door:
 
     def let_in(self) -> None:
         """Let those whose turn it is begin their handshakes."""
-        limits = self._reception.desk.settings.gateway.limits
+        limits = self._reception.desk.limits
         now = monotonic()
         burst = max(1.0, limits.handshakes_per_second / 10)
         self._tokens = min(burst, self._tokens + (now - self._filled_at) * limits.handshakes_per_second)
@@ -216,7 +216,7 @@ class Door:
         front = FrontConnection(self._reception, address)
         crowd = counted_as(address)
         front.at_end = lambda: one_less(self._inside, crowd)
-        handshake = self._reception.desk.settings.gateway.timeouts.handshake if tls is not None else None
+        handshake = self._reception.desk.timeouts.handshake if tls is not None else None
         turn = Turn(self, crowd) if tls is not None else None
         goodbye = GOODBYE if tls is not None else None
         try:

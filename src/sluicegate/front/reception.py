@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from sluicegate.http.heads import KnownHeads, KnownRequest
 
 if TYPE_CHECKING:
-    from sluicegate.gateway.carriage import Carriage
-    from sluicegate.gateway.desk import Desk
-    from sluicegate.gateway.front import FrontConnection
+    from sluicegate.front.connection import FrontConnection
+    from sluicegate.front.exchange import Answered, Making
+    from sluicegate.front.house import House
     from sluicegate.http.pool import Pool
 
 
@@ -20,6 +20,7 @@ class Reception:
     Attributes:
         loop: the event loop.
         desk: the rules in force.
+        make: makes the exchange of a request.
         pool: the connections to the upstream. A reload may put another one in its place.
         prefix: what stands before every path at the upstream.
         connections: those that are open.
@@ -28,25 +29,25 @@ class Reception:
         known: request heads that were read before.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, desk: Desk, pool: Pool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, desk: House, pool: Pool, make: Making) -> None:
         self.loop = loop
         self.desk = desk
+        self.make = make
         self.pool = pool
         self.prefix = pool.upstream.prefix.encode()
         self.connections: set[FrontConnection] = set()
         self.of_certificate: dict[str, int] = {}
-        self.orphans: set[Carriage] = set()
+        self.orphans: set[Answered] = set()
         self.known: KnownHeads[KnownRequest] = KnownHeads()
 
     def sweep(self, now: float) -> None:
         """End what has taken too long. Called a few times a second; nothing on the path of a request keeps a timer."""
         for connection in [c for c in self.connections if c.deadline <= now]:
             connection.overdue(now)
-        timeouts = self.desk.settings.gateway.timeouts
         carried = [c.exchange for c in self.connections if c.exchange is not None]
-        self.orphans = {exchange for exchange in self.orphans if exchange.sent_at}
+        self.orphans = {exchange for exchange in self.orphans if exchange.waits}
         for exchange in (*carried, *self.orphans):
-            if exchange.overdue(now, timeouts.upstream_response, timeouts.upstream_total):
+            if exchange.overdue(now):
                 exchange.too_slow()
         self.pool.sweep(now)
         self.desk.tell_time()

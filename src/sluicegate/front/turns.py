@@ -7,13 +7,13 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from sluicegate.gateway.exchange import Exchange
+from sluicegate.front.exchange import Answered, Exchange
 
 if TYPE_CHECKING:
-    from sluicegate.gateway.carriage import Carriage
-    from sluicegate.gateway.identity import Sender
-    from sluicegate.gateway.reception import Reception
-    from sluicegate.gateway.wire import Wire
+    from sluicegate.front.exchange import Answered, Exchange
+    from sluicegate.front.identity import Sender
+    from sluicegate.front.reception import Reception
+    from sluicegate.front.wire import Wire
 
 MOST_WAITING = 512  # pipelined requests of one connection that wait for their turn: more than one read brings
 LINGER = 2.0  # seconds in which a refused body is still read, so that the sender sees the answer
@@ -72,7 +72,7 @@ class Turns(asyncio.Protocol):
         if self._paused and self._transport is not None and not self._transport.is_closing():
             self._paused = False
             if self._incoming is not None:
-                self.deadline = monotonic() + self._reception.desk.settings.gateway.timeouts.body
+                self.deadline = monotonic() + self._reception.desk.timeouts.body
             self._transport.resume_reading()
 
     def write(self, octets: bytes) -> None:
@@ -120,23 +120,23 @@ class Turns(asyncio.Protocol):
                 desk = self._reception.desk
                 self.deadline = monotonic() + (desk.head_seconds if self._wire.in_head else desk.idle_seconds)
 
-    def stays_open(self, exchange: Carriage) -> bool:
+    def stays_open(self, exchange: Answered) -> bool:
         """Whether the connection is to be used again after this exchange."""
         return exchange.keep_alive and not self._reception.desk.draining and not self._closing
 
-    def connection_field(self, exchange: Carriage) -> bytes:
+    def connection_field(self, exchange: Answered) -> bytes:
         """The Connection field of its answer, if there is to be one."""
         if not self.stays_open(exchange):
             return b"Connection: close\r\n"
         return b"Connection: keep-alive\r\n" if exchange.old else b""
 
-    def _others_first(self, exchange: Carriage) -> bool:
+    def _others_first(self, exchange: Answered) -> bool:
         """Whether earlier requests of the connection have no answer yet."""
         if self.exchange is not None:
             return self.exchange is not exchange
         return bool(self._waiting) and not self._pumping and self._waiting[0] is not exchange
 
-    def answer(self, octets: bytes, exchange: Carriage) -> None:
+    def answer(self, octets: bytes, exchange: Answered) -> None:
         """The last (or only) part of an exchange's answer: then it is the next one's turn."""
         if self._others_first(exchange):
             exchange.late = octets
@@ -150,7 +150,7 @@ class Turns(asyncio.Protocol):
         else:
             self._close_after(exchange)
 
-    def _close_after(self, exchange: Carriage) -> None:
+    def _close_after(self, exchange: Answered) -> None:
         self._closing = True
         waiting, self.exchange = [*self._waiting], None
         self._waiting.clear()
@@ -161,7 +161,7 @@ class Turns(asyncio.Protocol):
         if self._transport is None:
             return
         if exchange.whole or self._eof:  # it has until then to read the answer
-            self.deadline += self._reception.desk.settings.gateway.timeouts.body
+            self.deadline += self._reception.desk.timeouts.body
             self._transport.close()
         elif self._transport.can_write_eof():
             # Take in some of what is still coming, or the sender might never see the answer.

@@ -1,0 +1,63 @@
+"""What a front must know of the house that it belongs to: its bounds, its time, and who may come in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sluicegate.settings import Limits, Timeouts
+
+if TYPE_CHECKING:
+    from sluicegate.front.identity import Identities
+    from sluicegate.front.offences import Offences
+
+
+class Counters(Protocol):
+    """What is counted at the front."""
+
+    connections: int
+    handshake_failures: int
+
+    def refuse(self, problem: str) -> None:
+        """Count one refusal of ours."""
+
+
+class House(Protocol):
+    """The rules in force. A reload may change all of it.
+
+    Attributes:
+        generation: counts the reloads; who remembers a sender compares it.
+        head_seconds, idle_seconds: of `timeouts`, within reach.
+        max_body: octets of a message. buffered: of messages that are held now; most_buffered: at the most.
+        draining: whether it is stopping.
+    """
+
+    generation: int
+    head_seconds: float
+    idle_seconds: float
+    max_body: int
+    buffered: int
+    most_buffered: int
+    draining: bool
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """Seconds that each step may take."""
+
+    @property
+    def limits(self) -> Limits:
+        """How many connections, and octets."""
+
+    @property
+    def identities(self) -> Identities[Any]:
+        """Who is it."""
+
+    @property
+    def offences(self) -> Offences:
+        """Who keeps sending what is refused."""
+
+    @property
+    def totals(self) -> Counters:
+        """What is counted."""
+
+    def tell_time(self) -> None:
+        """Called a few times a second."""
