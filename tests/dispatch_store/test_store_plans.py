@@ -24,6 +24,8 @@ QUESTIONS: dict[str, tuple[Callable[[Transaction], Any], str]] = {
     "parked": (lambda it: it.parked(NORTH, 5), "parcel_parked"),
     "requeue": (lambda it: it.requeue(NORTH, None), "parcel_parked"),
     "purge": (lambda it: it.purge(NOW + 1e9, NOW, 5), "parcel_finished"),
+    "ended": (lambda it: it.ended(NORTH, NOW - 9, NOW + 9, 5), "parcel_finished"),
+    "ends": (lambda it: it.ends(NORTH, NOW - 9, NOW + 9), "parcel_finished"),
     "links": (lambda it: it.finish([(key(2_000), "I0")], NOW), "link"),
     "find": (lambda it: it.find(key(1)), "key"),
 }

@@ -223,3 +223,20 @@ def test_numbers_are_not_used_again_after_everything_was_deleted(where: str, ope
     store.close()
     (again,) = accept(opener(where), sr(1))
     assert again.seq > held.seq
+
+
+def test_what_came_to_its_end_is_listed_by_when_and_counted_by_why(store: Store) -> None:
+    held = hold(store, *(sr(number, rank=number % 2) for number in range(5)), sr(9, destination=SOUTH), sr(8))
+    for number, receipt in enumerate(held[:6]):
+        state = DELIVERED if number < 3 else RETURNED
+        settle(store, [receipt.seq], state, at=NOW + number, code="refused E12" if number == 2 else "acknowledged I99")
+    found = store.read(lambda it: it.ended(NORTH, NOW + 1, NOW + 4, 9))
+    assert numbers([parcel for parcel, *_ in found]) == [3, 2, 1]
+    assert [(state, code, at) for _parcel, state, code, at in found][1] == (DELIVERED, "refused E12", NOW + 2)
+    assert numbers([parcel for parcel, *_ in ask(store, lambda it: it.ended(NORTH, NOW, NOW + 99, 2))]) == [4, 3]
+    assert numbers([one for one, *_ in ask(store, lambda it: it.ended(NORTH, NOW, NOW + 99, 9, "ack"))]) == [2]
+    assert store.read(lambda it: it.ends(NORTH, NOW, NOW + 5)) == {
+        (0, "acknowledged"): 2,
+        (0, "refused"): 1,
+        (1, "acknowledged"): 2,
+    }

@@ -12,6 +12,7 @@ from sluicegate.cli.dispatch import dispatch
 from sluicegate.cli.incident import incident
 from sluicegate.cli.init import init
 from sluicegate.cli.profile import profile
+from sluicegate.cli.relay import relay
 from sluicegate.cli.replay import replay
 from sluicegate.cli.serve import serve
 from sluicegate.cli.simulate import simulate
@@ -33,9 +34,10 @@ def main() -> None:
       sluicegate check --config sluicegate.toml    what is wrong with it, or what it can let through
       sluicegate serve --config sluicegate.toml    the gateway
       sluicegate dispatch --config sluicegate.toml behind it: to the CSPs, durably, with retries
+      sluicegate relay --config relay.toml         a User's own side: its order, its pace, its retries
       sluicegate simulate cold-snap                a day under each policy: who is better off, and who pays
     """
 
 
-for command in (demo, init, check, serve, dispatch, profile, simulate, replay, incident, stand_in):
+for command in (demo, init, check, serve, dispatch, profile, relay, simulate, replay, incident, stand_in):
     main.add_command(command)

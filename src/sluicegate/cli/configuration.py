@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sluicegate.settings import Settings, SettingsError
+    from sluicegate.settings import Relay, Settings, SettingsError
 
 MOST_LINES = 100
 """So many problems are printed; of more, only how many there are."""
@@ -56,5 +56,15 @@ def read_settings(path: Path, *, insecure: bool = False) -> Settings:
 
     try:
         return settings.load(path, insecure=insecure)
+    except settings.SettingsError as error:
+        raise ConfigurationRefused(error) from None
+
+
+def read_relay(path: Path, *, insecure: bool = False) -> Relay:
+    """The settings of a relay. Raises ConfigurationRefused, which click prints."""
+    from sluicegate import settings  # noqa: PLC0415
+
+    try:
+        return settings.load_relay(path, insecure=insecure)
     except settings.SettingsError as error:
         raise ConfigurationRefused(error) from None

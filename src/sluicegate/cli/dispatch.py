@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 import click
 
+from sluicegate.cli.asking import ask
 from sluicegate.cli.configuration import insecure_option, read_settings
 
 SWITCH = 0.0005  # seconds: so long may the writer's thread hold up the event loop
 Cells = dict[str, Callable[[dict[str, Any]], Any]]  # what stands under which heading, of a destination's status
-TIMEOUT = 60.0  # seconds for an answer: returning a large backlog takes a while
 
 admin_option = click.option(
     "--admin",
@@ -254,29 +254,5 @@ def find(request_id: str, admin: str) -> None:
 
 def _ask(admin: str, method: str, path: str, asked: dict[str, Any] | None = None) -> Any:
     """Ask the admin listener. Raises ClickException with what went wrong."""
-    from urllib.error import HTTPError, URLError  # noqa: PLC0415
-    from urllib.request import Request, urlopen  # noqa: PLC0415
-
-    base = admin if admin.startswith(("http://", "https://")) else f"http://{admin}"
-    body = None if method == "GET" else json.dumps(asked or {}).encode()
-    try:
-        request = Request(f"{base}/api/v1/{path}", body, {"Content-Type": "application/json"}, method=method)  # noqa: S310
-        with urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - the operator names the address
-            return json.load(answer)
-    except HTTPError as error:
-        raise click.ClickException(_why(error.read(65_536), error.code)) from None
-    except (URLError, OSError, ValueError) as error:
-        why = getattr(error, "reason", error)
-        raise click.ClickException(
-            f"no dispatcher answers at {admin}: {why}. Is it running? --admin says where (dispatch.admin)."
-        ) from None
-
-
-def _why(body: bytes, status: int) -> str:
-    try:
-        told = json.loads(body)
-    except ValueError:
-        return f"the dispatcher answered {status}"
-    if status == 404 and "found" in told:
-        return "nothing is known of this RequestID (it may have been forgotten: retention.remember_days)"
-    return str(told.get("error", f"the dispatcher answered {status}"))
+    unknown = "nothing is known of this RequestID (it may have been forgotten: retention.remember_days)"
+    return ask("dispatcher", admin, method, path, asked, where="dispatch.admin", unknown=unknown)

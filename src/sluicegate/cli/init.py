@@ -25,8 +25,18 @@ def init(path: Path, force: bool) -> None:
     """
     from sluicegate.settings import starter  # noqa: PLC0415 - loads pydantic
 
+    write_starter(path, starter(), force=force)
+    said = shlex.quote(str(path))
+    click.echo(f"Wrote {path}. Next:")
+    click.echo("  1. put your Users, their allocations and the address of the DSP into it")
+    click.echo(f"  2. sluicegate check --config {said}")
+    click.echo(f"  3. sluicegate serve --config {said}")
+
+
+def write_starter(path: Path, text: str, *, force: bool) -> None:
+    """Write a first file. Raises ClickException where that cannot be."""
     try:
-        _write(path, starter(), force=force)
+        _write(path, text, force=force)
     except FileExistsError:
         raise click.ClickException(
             f"{path} is there already and was left alone. Name another file, or replace it with --force"
@@ -37,11 +47,6 @@ def init(path: Path, force: bool) -> None:
         raise click.ClickException(f"{path} is a directory: name a file in it") from None
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written: {error.strerror or error}") from None
-    said = shlex.quote(str(path))
-    click.echo(f"Wrote {path}. Next:")
-    click.echo("  1. put your Users, their allocations and the address of the DSP into it")
-    click.echo(f"  2. sluicegate check --config {said}")
-    click.echo(f"  3. sluicegate serve --config {said}")
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sluicegate.dispatch.backlog import Backlog
 from sluicegate.dispatch.batch import MOST_CLAIMED
-from sluicegate.dispatch.intake import Intake
 from sluicegate.dispatch.parcel import Incoming, Kind, Parcel, Queue, Receipt, Settlement, State, Taken, Want
 from sluicegate.dispatch.store.interface import LARGE, Standing, StoreError
 from sluicegate.dispatch.window import Window
@@ -25,15 +24,28 @@ AGAIN = 1.0  # seconds until a claim that failed is asked again
 MOST_DUE = 200  # parcels claimed in one go because their time has come
 
 
+class Clerk(Protocol):
+    """Who writes the Responses that follow from what became of an SR: `intake.Intake`."""
+
+    def answered(self, parcel: Parcel, body: bytes, at: float) -> Incoming | None:
+        """The Response that came with the answer to an SR."""
+
+    def returned(
+        self, parcel: Parcel, body: bytes, code: str, at: float, attempts: int, try_again_after: int
+    ) -> Incoming:
+        """What tells a User that its SR came back."""
+
+
 class Depot:
     """Takes parcels in, hands them to couriers, and lets them out.
 
     Args:
         window: what may be in memory.
         backlogs: the ceiling of each CSP, by destination.
+        intake: writes the Responses; not asked where no SRs are delivered.
     """
 
-    def __init__(self, window: Window, backlogs: Mapping[str, Backlog], intake: Intake) -> None:
+    def __init__(self, window: Window, backlogs: Mapping[str, Backlog], intake: Clerk) -> None:
         self.window = window
         self.backlogs = backlogs
         self.couriers: dict[str, Courier] = {}
@@ -55,7 +67,7 @@ class Depot:
         Raises:
             StoreError: they are not safe, or that is not known.
         """
-        held = [self._room_for(parcel) for parcel in incoming]
+        held = [self.room_for(parcel) for parcel in incoming]
         for parcel in incoming:
             if parcel.destination in self.backlogs:
                 self.backlogs[parcel.destination].took(parcel.user)
@@ -63,9 +75,9 @@ class Depot:
             receipts = await self.writer.accept(held)
         except BaseException:
             for parcel in held:
-                self._not_kept(parcel)
+                self.not_kept(parcel)
             raise
-        self._arrived(held, receipts)
+        self.arrived(held, receipts)
         return receipts
 
     async def conclude(self, key: bytes | None, code: str, letter: Incoming) -> tuple[State | None, Receipt]:
@@ -74,13 +86,13 @@ class Depot:
         Raises:
             StoreError: it is not safe, or that is not known.
         """
-        held = self._room_for(letter)
+        held = self.room_for(letter)
         try:
             concluded = await self.writer.conclude(key, code, held)
         except BaseException:
-            self._not_kept(held)
+            self.not_kept(held)
             raise
-        self._arrived([concluded.letter], [concluded.receipt])
+        self.arrived([concluded.letter], [concluded.receipt])
         sr = concluded.sr
         if sr is not None and concluded.before is not State.CLAIMED:
             self._ended(sr)
@@ -88,7 +100,8 @@ class Depot:
             self.couriers[sr.destination].concluded(sr.seq, code)
         return concluded.before, concluded.receipt
 
-    def _room_for(self, parcel: Incoming) -> Incoming:
+    def room_for(self, parcel: Incoming) -> Incoming:
+        """A parcel that is about to be stored: held in memory, where there is room. Then `arrived`, or `not_kept`."""
         queue, octets = (parcel.destination, parcel.user, parcel.rank), _in_memory(len(parcel.body))
         if self.closing or parcel.destination not in self.couriers or not self.window.admits(queue, octets):
             return parcel
@@ -96,16 +109,18 @@ class Depot:
         parcel.hold = True
         return parcel
 
-    def _not_kept(self, parcel: Incoming) -> None:
+    def not_kept(self, parcel: Incoming) -> None:
+        """It was not stored."""
         if parcel.hold:
             self.window.left((parcel.destination, parcel.user, parcel.rank), _in_memory(len(parcel.body)))
         if parcel.destination in self.backlogs:
             self.backlogs[parcel.destination].gave_back(parcel.user)
 
-    def _arrived(self, incoming: Sequence[Incoming], receipts: Sequence[Receipt]) -> None:
+    def arrived(self, incoming: Sequence[Incoming], receipts: Sequence[Receipt]) -> None:
+        """They were stored: to their couriers, or they wait in the store."""
         for parcel, receipt in zip(incoming, receipts, strict=True):
             if receipt.taken is not Taken.ACCEPTED:
-                self._not_kept(parcel)
+                self.not_kept(parcel)
                 continue
             queue, octets = (parcel.destination, parcel.user, parcel.rank), _in_memory(len(parcel.body))
             if receipt.state is State.CLAIMED:
@@ -219,7 +234,7 @@ class Depot:
         if outcome is not None and parcel.kind is Kind.REQUEST:
             letter = self._intake.answered(parcel, outcome, settlement.at)
             if letter is not None:
-                letters = [self._room_for(letter)]
+                letters = [self.room_for(letter)]
             else:
                 logger().error("an outcome has no User", destination=parcel.destination, seq=parcel.seq)
         self._settle(parcel, settlement, letters)
@@ -241,7 +256,7 @@ class Depot:
                 await asyncio.wait([self._settle(parcel, settlement, ())])
                 return
             wait = courier.circuit.next_probe(monotonic()) if courier is not None else 0.0
-            letters = [self._room_for(self._return(parcel, head or b"", code, attempts, max(60, round(wait))))]
+            letters = [self.room_for(self._return(parcel, head or b"", code, attempts, max(60, round(wait))))]
         else:
             logger().error("a Response was given up", user=parcel.user, seq=parcel.seq, attempts=attempts)
         if courier is not None:
@@ -278,10 +293,10 @@ class Depot:
         if settlement.state >= State.DELIVERED:
             self._ended(parcel)
         if receipts:
-            self._arrived(letters, receipts)
+            self.arrived(letters, receipts)
         else:  # they are not stored: the outcome had come, or the parcel was another dispatcher's
             for letter in letters:
-                self._not_kept(letter)
+                self.not_kept(letter)
         if settlement.state is State.READY and parcel.destination in self.couriers:
             self.window.spilled((parcel.destination, parcel.user, parcel.rank))
         if self.window.spilled_total:

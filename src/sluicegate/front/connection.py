@@ -18,6 +18,7 @@ from sluicegate.http.heads import KnownRequest, RequestHead
 if TYPE_CHECKING:
     from sluicegate.front.exchange import Answered, Exchange
     from sluicegate.front.reception import Reception
+    from sluicegate.http.pool import Pool
 
 MOST_DISCARDED = 1_048_576  # octets of a refused body that are read, so that the sender sees the answer
 LAST_WORD = 0.2  # seconds that an idle connection has left when the gateway stops
@@ -48,7 +49,7 @@ class FrontConnection(Turns):
         self._discarded = 0
         self._certificate = ""
         self.at_end: Callable[[], None] | None = None
-        self.pool = reception.pool
+        self.pool = cast("Pool", reception.pool)  # None only where no exchange asks for it
         self.prefix = reception.prefix
 
     # --- the connection
@@ -93,7 +94,7 @@ class FrontConnection(Turns):
         certificate = tls.getpeercert(True) if tls is not None else None
         self._sender = desk.identities.of_connection(self._address, certificate)
         self._generation = desk.generation
-        self.pool = self._reception.pool
+        self.pool = cast("Pool", self._reception.pool)
         self.prefix = self._reception.prefix
 
     def connection_lost(self, _error: Exception | None) -> None:

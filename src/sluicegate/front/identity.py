@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from cryptography import x509
 
-from sluicegate.settings import Gateway, Network, subject_form
+from sluicegate.settings import Network, subject_form
 
 MOST_CERTIFICATES = 4096  # remembered, so that each is parsed once
 LONGEST_FIELD = 16_384  # octets of a Client-Cert field
@@ -31,6 +31,18 @@ class Speaker(Protocol):
 
 
 U = TypeVar("U", bound=Speaker)
+
+
+class Means(Protocol):
+    """How senders are told apart: `settings.Gateway`."""
+
+    @property
+    def identity(self) -> str:
+        """`certificate`, `forwarded-certificate` or `originator`."""
+
+    @property
+    def trusted_proxies(self) -> tuple[Network, ...]:
+        """Who may say on whose behalf it forwards."""
 
 
 class Sender:
@@ -74,7 +86,7 @@ class Identities(Generic[U]):
             handshake; here they are refused on connections, and in sessions, that are older than the list.
     """
 
-    def __init__(self, gateway: Gateway, by_certificate: Mapping[str, tuple[U, ...]], by_id: Mapping[str, U]) -> None:
+    def __init__(self, gateway: Means, by_certificate: Mapping[str, tuple[U, ...]], by_id: Mapping[str, U]) -> None:
         self.mode = gateway.identity
         self._trusted: tuple[Network, ...] = gateway.trusted_proxies
         self._by_certificate = by_certificate

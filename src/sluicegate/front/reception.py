@@ -21,7 +21,7 @@ class Reception:
         loop: the event loop.
         desk: the rules in force.
         make: makes the exchange of a request.
-        pool: the connections to the upstream. A reload may put another one in its place.
+        pool: the connections to the upstream, if its exchanges use one. A reload may put another one in its place.
         prefix: what stands before every path at the upstream.
         connections: those that are open.
         of_certificate: how many of them there are of each certificate, where the gateway itself ends TLS.
@@ -29,12 +29,12 @@ class Reception:
         known: request heads that were read before.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, desk: House, pool: Pool, make: Making) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, desk: House, pool: Pool | None, make: Making) -> None:
         self.loop = loop
         self.desk = desk
         self.make = make
         self.pool = pool
-        self.prefix = pool.upstream.prefix.encode()
+        self.prefix = pool.upstream.prefix.encode() if pool is not None else b""
         self.connections: set[FrontConnection] = set()
         self.of_certificate: dict[str, int] = {}
         self.orphans: set[Answered] = set()
@@ -49,7 +49,8 @@ class Reception:
         for exchange in (*carried, *self.orphans):
             if exchange.overdue(now):
                 exchange.too_slow()
-        self.pool.sweep(now)
+        if self.pool is not None:
+            self.pool.sweep(now)
         self.desk.tell_time()
 
 

@@ -99,7 +99,7 @@ class Gateway:
     @property
     def upstream_connections(self) -> int:
         """Connections to the upstream."""
-        return len(self._reception.pool)
+        return len(self._pool)
 
     @property
     def buffered(self) -> int:
@@ -176,6 +176,7 @@ class Gateway:
         gateway = settings.gateway
         pool = Pool(loop, gateway.upstream, gateway.timeouts, self.desk.breaker, prepared.upstream_tls)
         address = settings.gateway.listen
+        self._pool = pool
         self._reception = Reception(loop, self.desk, pool, lambda front: Exchange(front, self.desk))
         listening = listen("gateway.listen", address.host, address.port)
         self.port = int(listening.getsockname()[1])
@@ -309,10 +310,11 @@ class Gateway:
         self._door.tls = prepared.tls
         self._listen_to_dispatcher(prepared)
         if upstream_tls is not None or _way(settings) != _way(before):  # the files may hold something else now
-            reception.pool.close()
+            self._pool.close()
             self.desk.breaker.connected()  # another way, of which nothing bad is known yet
             gateway = settings.gateway
-            reception.pool = Pool(reception.loop, gateway.upstream, gateway.timeouts, self.desk.breaker, upstream_tls)
+            self._pool = Pool(reception.loop, gateway.upstream, gateway.timeouts, self.desk.breaker, upstream_tls)
+            reception.pool = self._pool
             reception.prefix = gateway.upstream.prefix.encode()
 
     async def _drain(self) -> None:
@@ -331,7 +333,7 @@ class Gateway:
             logger().error("requests were cut off: they took longer than the drain", count=len(reception.connections))
         for connection in list(reception.connections):
             connection.cut()
-        reception.pool.cut()
+        self._pool.cut()
         await asyncio.sleep(0.02)  # for the loop to take leave of them: it cannot be closed before
         for orphan in reception.orphans:
             orphan.unanswered()

@@ -44,6 +44,8 @@ from sluicegate.settings.patterns import patterns_of
 from sluicegate.settings.problems import Problem, SettingsError
 from sluicegate.settings.profiles import ProfileFile, check_profile, load_profile, parse_profile
 from sluicegate.settings.reading import load, parse
+from sluicegate.settings.relay_reading import load_relay, parse_relay, relay_starter
+from sluicegate.settings.relaying import Callback, Demand, GatewayTls, Relay, RelayClass
 from sluicegate.settings.starter import starter
 
 __all__ = [
@@ -51,20 +53,25 @@ __all__ = [
     "Address",
     "Admin",
     "Backpressure",
+    "Callback",
     "Capacity",
     "Circuit",
     "Codes",
     "Csp",
     "Database",
     "DeliveryTls",
+    "Demand",
     "Dispatch",
     "DispatchTls",
     "Gateway",
+    "GatewayTls",
     "Limits",
     "Network",
     "Problem",
     "ProfileFile",
     "Record",
+    "Relay",
+    "RelayClass",
     "Responses",
     "Retention",
     "Retry",
@@ -86,9 +93,12 @@ __all__ = [
     "check_profile",
     "load",
     "load_profile",
+    "load_relay",
     "parse",
     "parse_profile",
+    "parse_relay",
     "patterns_of",
+    "relay_starter",
     "starter",
     "subject_form",
     "sum_of_allocations",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from sluicegate.settings.dispatching import DeliveryTls, Dispatch, DispatchTls
 from sluicegate.settings.model import Settings, Tls, UpstreamTls
 from sluicegate.settings.problems import Finding
 from sluicegate.settings.problems import Path as Place
+from sluicegate.settings.relaying import Relay
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -39,11 +40,7 @@ class _Tls:
 
 def check_files(settings: Settings) -> list[Finding]:
     """What is wrong with the files and folders that a configuration names."""
-    found: list[Finding] = []
-    for tls in _tables(settings):
-        if tls.certificate and tls.key:
-            found += _pair(tls.table, tls.certificate, tls.key)
-        found += _one(_authorities, (*tls.table, tls.authorities), tls.ca)
+    found = _check_tables(_tables(settings))
     if settings.gateway.tls:
         found += _one(_revoked, ("gateway", "tls", "client_crl"), settings.gateway.tls.client_crl)
     if settings.record:
@@ -51,6 +48,40 @@ def check_files(settings: Settings) -> list[Finding]:
     if settings.dispatch:
         found += _databases(settings.dispatch)
     return found
+
+
+def check_relay_files(relay: Relay) -> list[Finding]:
+    """What is wrong with the files and folders that a relay's file names."""
+    found = _check_tables(_relay_tables(relay))
+    if relay.tls:
+        found += _one(_revoked, ("relay", "tls", "client_crl"), relay.tls.client_crl)
+    if relay.demand:
+        found += _folder(("relay", "demand", "folder"), relay.demand.folder)
+    found += _store(("relay", "store"), Path(relay.store))
+    return found
+
+
+def _check_tables(tables: Iterable[_Tls]) -> list[Finding]:
+    found: list[Finding] = []
+    for tls in tables:
+        if tls.certificate and tls.key:
+            found += _pair(tls.table, tls.certificate, tls.key)
+        found += _one(_authorities, (*tls.table, tls.authorities), tls.ca)
+    return found
+
+
+def _relay_tables(relay: Relay) -> Iterator[_Tls]:
+    if relay.tls:
+        yield _Tls(
+            ("relay", "tls"), "relay.tls", relay.tls.certificate, relay.tls.key, "client_ca", relay.tls.client_ca
+        )
+    outward = (
+        (("relay", "gateway_tls"), relay.gateway_tls),
+        (("relay", "callback", "tls"), relay.callback.tls if relay.callback else None),
+    )
+    for table, tls in outward:
+        if tls:
+            yield _Tls(table, ".".join(table), tls.certificate, tls.key, "ca", tls.ca)
 
 
 def _tables(settings: Settings) -> Iterator[_Tls]:
@@ -82,18 +113,7 @@ def open_keys(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 def _databases(dispatch: Dispatch) -> list[Finding]:
     """The store is made when it is needed, the folder that it is in is not; a table of devices is there."""
-    found: list[Finding] = []
-    if not dispatch.store.remote:
-        path = Path(dispatch.store)
-        try:
-            wrong = "is a folder: name a file" if path.is_dir() else ""
-            if not wrong and not path.parent.is_dir():
-                wrong = "is in a folder that is not there: make it, or mend the path"
-            if not wrong and not os.access(path if path.exists() else path.parent, os.W_OK):
-                wrong = "must not be written to by this account: change its permissions or the account"
-        except OSError as error:
-            wrong = f"cannot be used: {error.strerror or error}"
-        found += [Finding(("dispatch", "store"), f"{path} {wrong}")] if wrong else []
+    found = [] if dispatch.store.remote else _store(("dispatch", "store"), Path(dispatch.store))
     routes, key = dispatch.routes, ("dispatch", "routes")
     database = Path(routes.database) if routes.database is not None and not routes.database.remote else None
     for name, file in (("table", routes.table), ("database", database)):
@@ -103,6 +123,19 @@ def _databases(dispatch: Dispatch) -> list[Finding]:
         except _Unfit as unfit:
             found.append(Finding((*key, name), f"{file} {unfit}"))
     return found
+
+
+def _store(key: Place, path: Path) -> list[Finding]:
+    """It is made when it is needed, the folder that it is in is not."""
+    try:
+        wrong = "is a folder: name a file" if path.is_dir() else ""
+        if not wrong and not path.parent.is_dir():
+            wrong = "is in a folder that is not there: make it, or mend the path"
+        if not wrong and not os.access(path if path.exists() else path.parent, os.W_OK):
+            wrong = "must not be written to by this account: change its permissions or the account"
+    except OSError as error:
+        wrong = f"cannot be used: {error.strerror or error}"
+    return [Finding(key, f"{path} {wrong}")] if wrong else []
 
 
 def _folder(key: Place, path: Path) -> list[Finding]:

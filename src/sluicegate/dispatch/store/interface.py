@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sluicegate.dispatch.parcel import Incoming, Parcel, Queue, Receipt, Settlement, State, Want
+
+T = TypeVar("T")
 
 
 class StoreError(Exception):
@@ -113,6 +115,16 @@ class Transaction(Protocol):
     def find(self, key: bytes) -> list[tuple[Parcel, State, str]]:
         """All about one key: the parcels that begin with it, their states and codes."""
 
+    def ended(
+        self, destination: str, since: float, until: float, most: int, but: str = ""
+    ) -> list[tuple[Parcel, State, str, float]]:
+        """What came to its end from `since` on and before `until` (seconds since 1970), without bodies, the latest
+        first: the parcels, their states and codes, and when they ended. At most LISTED; none whose code begins with
+        `but`."""
+
+    def ends(self, destination: str, since: float, until: float) -> Mapping[tuple[int, str], int]:
+        """The same counted, by rank and the first word of the code."""
+
     def set_flag(self, name: str, value: str | None) -> None:
         """Remember something for the operator across restarts, such as `paused:csp:north`."""
 
@@ -134,6 +146,9 @@ class Store(Protocol):
         """What `Transaction.standing` says, on a connection of its own. For other threads: with a million open parcels
         it takes a second, in which transactions go on."""
 
+    def read(self, question: Callable[[Transaction], T]) -> T:
+        """Ask something that changes nothing, as `look` does: beside the transactions, and from any thread."""
+
     def take_over(self, at: float) -> int:
         """Claims of dispatchers that are no more (their lease has ended; with SQLite: all of an earlier process)
         are READY again, and `repeated`. Returns how many."""
@@ -152,6 +167,9 @@ class Store(Protocol):
 
 
 REQUEUED_AT_ONCE = 1_000
+
+LISTED = 10_000
+"""Parcels in one answer of `ended`."""
 
 LARGE = 65_536
 """Octets: bodies above are read only when they are sent."""

@@ -9,8 +9,8 @@ from sqlalchemy import bindparam, delete, func, insert, select
 
 from sluicegate.dispatch.parcel import Parcel, Queue, State
 from sluicegate.dispatch.store import tables
-from sluicegate.dispatch.store.interface import Standing
-from sluicegate.dispatch.store.tables import constant, flag, is_in, is_open, parcel
+from sluicegate.dispatch.store.interface import LISTED, Standing
+from sluicegate.dispatch.store.tables import constant, flag, is_finished, is_in, is_open, parcel
 from sluicegate.dispatch.store.work import COLUMNS, Work, as_parcel
 from sluicegate.duis import MAX_HEADER_OCTETS
 
@@ -50,6 +50,23 @@ _FIND = (
     .order_by(parcel.c.key)
     .limit(FOUND)
 )
+
+
+_IN_TIME = (
+    is_finished(),
+    parcel.c.finished_at >= bindparam("since"),
+    parcel.c.finished_at < bindparam("until"),
+    parcel.c.destination == bindparam("to"),
+)
+
+_ENDED = (
+    select(*COLUMNS, parcel.c.state, parcel.c.code, parcel.c.finished_at)
+    .where(*_IN_TIME)
+    .order_by(parcel.c.finished_at.desc(), parcel.c.seq.desc())
+    .limit(bindparam("most"))
+)
+
+_ENDS = select(parcel.c.rank, parcel.c.code, func.count()).where(*_IN_TIME).group_by(parcel.c.rank, parcel.c.code)
 
 
 def body(work: Work, seq: int) -> bytes | None:
@@ -98,6 +115,24 @@ def _after(key: bytes) -> bytes | None:
     """The first octets behind all that begin with `key`; None: there are none."""
     stem = key.rstrip(b"\xff")
     return stem[:-1] + bytes((stem[-1] + 1,)) if stem else None
+
+
+def ended(
+    work: Work, destination: str, since: float, until: float, most: int, but: str
+) -> list[tuple[Parcel, State, str, float]]:
+    """See `Transaction.ended`."""
+    period = {"to": destination, "since": since, "until": until, "most": max(0, min(most, LISTED))}
+    query = _ENDED.where(parcel.c.code.not_like(f"{but}%")) if but else _ENDED
+    rows = work.connection.execute(query, period)
+    return [(as_parcel(row), State(row.state), row.code, row.finished_at) for row in rows]
+
+
+def ends(work: Work, destination: str, since: float, until: float) -> Mapping[tuple[int, str], int]:
+    """See `Transaction.ends`."""
+    counts: dict[tuple[int, str], int] = defaultdict(int)
+    for rank, code, count in work.connection.execute(_ENDS, {"to": destination, "since": since, "until": until}):
+        counts[rank, code.partition(" ")[0]] += count
+    return dict(counts)
 
 
 def set_flag(work: Work, name: str, value: str | None) -> None:

@@ -14,13 +14,22 @@ from sluicegate.dispatch.parcel import Incoming, Parcel, Receipt, Settlement, St
 from sluicegate.dispatch.store import accepting, claiming, purging, reading, settling
 from sluicegate.dispatch.store.databases import Database
 from sluicegate.dispatch.store.errors import translating
-from sluicegate.dispatch.store.interface import Finished, Settled, Standing, StoreError, StoreHeld, StoreLost
+from sluicegate.dispatch.store.interface import (
+    Finished,
+    Settled,
+    Standing,
+    StoreError,
+    StoreHeld,
+    StoreLost,
+    Transaction,
+)
 from sluicegate.dispatch.store.lease import Lease
 from sluicegate.dispatch.store.work import Work
 from sluicegate.log import logger
 
 P = ParamSpec("P")
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class SqlTransaction:
@@ -83,6 +92,14 @@ class SqlTransaction:
     def find(self, key: bytes) -> list[tuple[Parcel, State, str]]:
         return self._do(reading.find, key)
 
+    def ended(
+        self, destination: str, since: float, until: float, most: int, but: str = ""
+    ) -> list[tuple[Parcel, State, str, float]]:
+        return self._do(reading.ended, destination, since, until, most, but)
+
+    def ends(self, destination: str, since: float, until: float) -> Mapping[tuple[int, str], int]:
+        return self._do(reading.ends, destination, since, until)
+
     def set_flag(self, name: str, value: str | None) -> None:
         self._do(reading.set_flag, name, value)
 
@@ -120,8 +137,14 @@ class SqlStore:
 
     def look(self) -> list[Standing]:
         """See `Store.look`."""
-        with self._look_lock, translating(self._database.name), self._database.reader() as connection:
-            return reading.standing(Work(connection, self._database.dialect, self._lease, self._database))
+        return self.read(lambda transaction: transaction.standing())
+
+    def read(self, question: Callable[[Transaction], R]) -> R:
+        """See `Store.read`."""
+        name = self._database.name
+        with self._look_lock, translating(name), self._database.reader() as connection:
+            work = Work(connection, self._database.dialect, self._lease, self._database)
+            return question(SqlTransaction(work, name))
 
     @contextmanager
     def _working(self) -> Iterator[Work]:

@@ -1,0 +1,1 @@
+"""A User's own side of the gateway: its order, its pace, its retries."""
