@@ -75,6 +75,10 @@ bench-dispatch: $(READY)  ## the dispatcher on SQLite and PostgreSQL: SR/s, p99,
 faults-dispatch: $(READY)  ## hundreds of kill -9, full disks, lost writes: is anything lost? (below 30 minutes; FAULTS="kill-sqlite --rounds 30")
 	@$(BIN)/python -m bench.faults --page docs/reliability.md $(FAULTS)
 
+.PHONY: real-clients
+real-clients: $(READY)  ## curl, urllib3 and got against a 429 and a 503, alone and behind a relay (needs curl, node, npm)
+	@MODULE=bench.clients bash bench/run.sh
+
 .PHONY: fuzz
 fuzz: $(READY)  ## damaged messages for ten minutes: do both readings of a header agree?
 	@$(BIN)/python -m tests.duis.fuzz --seconds 600
