@@ -11,11 +11,11 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from bench.faults.site import Region, Site
+from bench.faults.site import Listening, Region, Site
 from bench.processes import PR_SET_PDEATHSIG, BenchError, _libc
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -46,17 +46,33 @@ def last_words(log: Path) -> str:
     return log.read_text(errors="replace")[-1500:].strip() if log.exists() else ""
 
 
-class Dispatcher:
-    """One dispatcher, started again and again by `launch`."""
+class Place(Protocol):
+    """Where a dispatcher, or a relay, is: `site.Site`."""
 
-    def __init__(self, site: Site, number: int = 0, environment: Mapping[str, str] | None = None) -> None:
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def dispatchers(self) -> tuple[Listening, ...]: ...
+    def configuration(self, number: int = 0) -> Path: ...
+
+
+class Dispatcher:
+    """One dispatcher (or one of another command of `sluicegate`), started again and again by `launch`."""
+
+    def __init__(
+        self,
+        site: Place,
+        number: int = 0,
+        environment: Mapping[str, str] | None = None,
+        command: str = "dispatch",
+    ) -> None:
         self.number = number
         self.listening = site.dispatchers[number]
         self.log = site.folder / f"dispatcher-{number}.log"
-        command = (sys.executable, "-m", "bench.faults.launch", str(site.configuration(number)))
+        words = (sys.executable, "-m", "bench.faults.launch", str(site.configuration(number)), command)
         path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(CHECKOUT))))
         said = {**(environment or {}), "PYTHONPATH": path}
-        self._launch = spawn(command, self.log, said, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._launch = spawn(words, self.log, said, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._pid: int | None = None
         self._code: int | None = None
         self.starts = 0

@@ -69,17 +69,21 @@ async def disk_full(folder: Path, order: Order, database: str, **more: object) -
         store = None if database == "postgres" else disk / "dispatch.db"
         async with Campaign(folder, order, store, postgres_folder=disk / "postgres", **more) as campaign:  # type: ignore[arg-type]
             await campaign.started()
-            filler = Filler(disk)
-            for done in range(1, order.rounds + 1):
-                await asyncio.sleep(campaign.chance.uniform(0.05, 0.5))
-                filler.fill()
-                campaign.faults["disk filled"] += 1
-                await _refused(campaign, filler)
-                alive = campaign.chance.random() < 0.6 or not await _killed(campaign)
-                filler.empty()
-                await _again(campaign, alive)
-                campaign.done(done)
+            await fill_and_empty(campaign, Filler(disk))
             return await campaign.finish()
+
+
+async def fill_and_empty(campaign: Campaign, filler: Filler) -> None:
+    """As often as it is ordered."""
+    for done in range(1, campaign.order.rounds + 1):
+        await asyncio.sleep(campaign.chance.uniform(0.05, 0.5))
+        filler.fill()
+        campaign.faults["disk filled"] += 1
+        await _refused(campaign, filler)
+        alive = campaign.chance.random() < 0.6 or not await _killed(campaign)
+        filler.empty()
+        await _again(campaign, alive)
+        campaign.done(done)
 
 
 async def _refused(campaign: Campaign, filler: Filler) -> None:

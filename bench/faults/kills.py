@@ -17,14 +17,19 @@ WEIGHTS = (50, 25, 10, 5, 10)
 async def one_dispatcher(folder: Path, order: Order, store: Path | None, **more: object) -> Outcome:
     """`kill-sqlite`, `kill-postgres`: one dispatcher, killed `rounds` times."""
     async with Campaign(folder, order, store, **more) as campaign:  # type: ignore[arg-type]
-        kills = 0
-        while kills < order.rounds:
-            kind = campaign.chance.choices(KINDS, WEIGHTS)[0]
-            campaign.faults[f"killed {kind}"] += 1
-            kills += await _round(campaign, kind)
-            campaign.done(min(kills, order.rounds))
-        await campaign.started()
+        await kill_again_and_again(campaign)
         return await campaign.finish()
+
+
+async def kill_again_and_again(campaign: Campaign) -> None:
+    """As often as it is ordered; then it is started."""
+    kills = 0
+    while kills < campaign.order.rounds:
+        kind = campaign.chance.choices(KINDS, WEIGHTS)[0]
+        campaign.faults[f"killed {kind}"] += 1
+        kills += await _round(campaign, kind)
+        campaign.done(min(kills, campaign.order.rounds))
+    await campaign.started()
 
 
 async def _round(campaign: Campaign, kind: str) -> int:

@@ -1,4 +1,4 @@
-"""Starts `sluicegate dispatch --config FILE` again and again, each time as a process of its own.
+"""Starts `sluicegate dispatch --config FILE` (or `relay`) again and again, each time as a process of its own.
 
 All is imported once, and each dispatcher is forked from there: it is up in a tenth of the time, so a campaign can kill
 ten times as often. What the child runs is the command itself. Lines of standard input: `start`, answered with the
@@ -20,6 +20,7 @@ from typing import Any
 
 LOADED = ("sluicegate.dispatch.service", "sluicegate.routing", "uvloop", "sqlalchemy.dialects.sqlite", "psycopg")
 MORE = ("uvicorn.protocols.http.httptools_impl", "sqlalchemy.dialects.postgresql.psycopg", "asyncio", "sqlite3")
+OF_COMMAND = {"relay": ("sluicegate.relay.service", "sluicegate.settings")}
 PR_SET_PDEATHSIG = 1
 
 
@@ -41,7 +42,7 @@ def weaken(level: str) -> None:
 
 def main() -> None:
     """Load, and do as told until standard input ends."""
-    for name in (*LOADED, *MORE):
+    for name in (*LOADED, *MORE, *OF_COMMAND.get(sys.argv[2], ())):
         import_module(name)
     if level := os.environ.get("UNSAFE"):
         weaken(level)
@@ -68,7 +69,7 @@ def run() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
-    sys.argv = ["sluicegate", "dispatch", "--config", sys.argv[1]]
+    sys.argv = ["sluicegate", sys.argv[2], "--config", sys.argv[1]]
     command()
 
 

@@ -54,7 +54,7 @@ def verify(sent: Iterable[Sent], evidence: Evidence, overlaps: bool = False) -> 
         _one(findings, each, requests.get(each.key), bool(arrived.get(each.request_id)), told[each.request_id])
     _ended(findings, evidence.rows)
     _marked(findings, evidence, overlaps)
-    _order(findings, book, evidence, arrived, overlaps)
+    order(findings, book, evidence, arrived, overlaps)
     for request_id in arrived.keys() - book.keys():
         findings.add("nothing is delivered that nobody sent", request_id)
     for csp, executed in evidence.executed.items():
@@ -116,7 +116,7 @@ def _marked(findings: Findings, evidence: Evidence, overlaps: bool) -> None:
         came.add((told.request_id, told.code))
 
 
-def _order(
+def order(
     findings: Findings,
     book: dict[str, Sent],
     evidence: Evidence,

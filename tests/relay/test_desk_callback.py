@@ -95,6 +95,8 @@ async def test_a_hang_up_changes_nothing_in_callback_mode(bench: Bench) -> None:
     hands.leaves(sender)
     await until(lambda: hands.way.posts)
     hands.way.posts[0].give(throttled(1))
+    await until(lambda: hands.tally.classes[0].throttled)
+    hands.passes(1.1)
     await until(lambda: len(hands.way.posts) == 2)
     hands.way.posts[1].acknowledge()
     await until(lambda: not hands.desk.count)

@@ -55,16 +55,36 @@ async def test_a_throttled_one_waits_and_its_sender_never_sees_it(bench: Bench) 
     hands.way.posts[0].give(throttled(3))
     errand = sender.errand
     assert errand is not None
-    await until(lambda: errand.stage is Stage.WAITING)
+    await until(lambda: errand.stage is Stage.ASIDE)
     assert errand.stored
     assert sender.answers == []
-    hands.go(1)
+    hands.go()
+    hands.passes(2.9)  # Retry-After is honoured
+    await turns(3)
+    assert len(hands.way.posts) == 1
+    hands.passes(0.2)
     await until(lambda: len(hands.way.posts) == 2)
     assert not hands.way.posts[1].marked  # it was not taken, so it is no repetition
     hands.way.posts[1].acknowledge()
     await until(lambda: sender.answers)
     assert sender.answer.status == 200
     assert await hands.end_of(request_id(DEVICE, 1)) == "acknowledged I99"
+
+
+@in_a_loop
+async def test_one_that_is_told_to_come_after_its_deadline_is_tried_once_more_before(bench: Bench) -> None:
+    hands = await bench.desk()
+    sender = hands.send(sr(DEVICE, 1), deadline="10")
+    await until(lambda: hands.way.posts)
+    hands.way.posts[0].give(throttled(30))
+    await until(lambda: hands.tally.classes[0].stored)
+    hands.passes(8.9)
+    await turns(3)
+    assert len(hands.way.posts) == 1
+    hands.passes(0.2)
+    await until(lambda: len(hands.way.posts) == 2)
+    hands.way.posts[1].acknowledge()
+    await until(lambda: sender.answers)
 
 
 @in_a_loop
@@ -149,6 +169,8 @@ async def test_the_order_of_a_device_is_kept_whatever_the_classes(bench: Bench) 
     ]
     await until(lambda: hands.way.posts)
     hands.way.posts[0].give(throttled(1))  # it goes back, and its place is still the first
+    await until(lambda: senders[0].errand.stage is Stage.ASIDE)  # type: ignore[union-attr]
+    hands.passes(1.1)
     await until(lambda: len(hands.way.posts) == 2)
     assert hands.way.counters == [1, 1]
     for counter in (1, 2, 3):
@@ -301,14 +323,18 @@ async def test_an_end_is_told_once_it_is_written(bench: Bench) -> None:
     sender = await hands.waits(sr(DEVICE, 1))
     hands.go()
     await until(lambda: hands.way.posts)
+    hands.send(sr(DEVICE, 2))
+    await turns(5)
     mend = break_store(hands)
     hands.way.posts[0].acknowledge()
     await asyncio.sleep(0.1)
     assert sender.answers == []
+    assert hands.way.counters == [1]  # nor does the next one of its device leave
     mend()
     await until(lambda: sender.answers)
     assert sender.kind == (200, "")
     assert await hands.end_of(request_id(DEVICE, 1)) == "acknowledged I99"
+    await until(lambda: hands.way.counters == [1, 2])
 
 
 @in_a_loop

@@ -7,7 +7,7 @@ import pytest
 from relay_world import World, rate, relays
 
 from sluicegate.relay.outlook import Demand, outlook
-from sluicegate.relay.pace import CALM, LEAST, Pace
+from sluicegate.relay.pace import CALM, IN_A_ROW, LEAST, Pace
 
 IDEAL = 160.0  # SR/s: an allocation of 100, and a fifth of the 300 that are spare (an ideal sender gets 160.0)
 TOLD = {b"ratelimit-policy": b'"allocation";q=300;w=1', b"ratelimit": b'"allocation";r=12;t=1'}
@@ -120,7 +120,9 @@ def test_a_clock_that_stands_or_jumps_back_mints_nothing():
 def test_one_that_fails_is_asked_once_at_a_time_and_later_and_later():
     pace = Pace(chance=lambda: 1.0)
     now, pauses = 0.0, []
-    pace.answered(now, 1, 0, {})
+    for _ in range(IN_A_ROW):
+        assert pace.may(now, 0)
+        pace.answered(now, 1, 0, {})
     for _ in range(12):
         wait = pace.wait(now, 0)
         pauses.append(wait)
@@ -133,6 +135,30 @@ def test_one_that_fails_is_asked_once_at_a_time_and_later_and_later():
     assert max(pauses) == 30.0
     pace.answered(now + 100, 0, 200, TOLD)
     assert pace.learnt.rate == pytest.approx(1.0)  # nothing was known before: it begins small
+
+
+def test_one_failure_among_many_answers_holds_nothing_up():
+    pace = Pace()
+    for n in range(100):
+        pace.answered(1.0 + n / 100, 0, 502 if n % 5 == 0 else 200, TOLD)
+        assert pace.may(1.0 + n / 100, 0)
+    assert pace.learnt.rate == math.inf
+
+
+def test_below_the_allocation_it_grows_quickly_while_the_bank_fills_and_no_further():
+    pace = Pace()
+    pace.answered(1.0, 1, 200, TOLD)
+    pace.answered(1.1, 1, 429, TOLD)
+    assert pace.learnt.rate < 2.0
+    for tenth in range(20, 70):
+        pace.answered(tenth / 10, 1, 200, TOLD)
+    assert 280.0 <= pace.learnt.rate <= 310.0
+    slow = Pace()
+    slow.answered(1.0, 1, 200, TOLD)
+    slow.answered(1.1, 1, 429, TOLD)
+    for tenth in range(20, 70):
+        slow.answered(tenth / 10, 1, 200, {**TOLD, b"ratelimit": b'"allocation";r=1;t=1'})
+    assert slow.learnt.rate < 50.0
 
 
 def test_after_a_minute_without_a_throttled_answer_nothing_is_limited():

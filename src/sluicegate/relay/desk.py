@@ -27,6 +27,7 @@ from sluicegate.settings.relaying import Relay
 
 LEAST_DEADLINE = 0.1  # seconds
 MOST_WISH = 100  # characters of a field that are read
+LAST_TRY = 0.9  # of the time left: when an SR is tried again that was told to come after its deadline
 COME_AGAIN = 5  # seconds, to whom the store or the drain turns away
 LONGEST_AGAIN = 300
 
@@ -317,9 +318,10 @@ class Desk:
         wait: float | None = 0.0
         if ruling is Ruling.THROTTLED:
             of.throttled += 1
+            wait = self._in_time(errand, verdict.seconds)
         elif ruling is Ruling.BEHIND:
             of.behind += 1
-            wait = verdict.seconds
+            wait = self._in_time(errand, verdict.seconds)
         else:
             of.failed += 1
             errand.attempts += 1
@@ -330,6 +332,11 @@ class Desk:
             self._wait(errand, wait)
         else:
             self._spawn(self._keep_after_all(errand, answer, wait))
+
+    def _in_time(self, errand: Errand, seconds: float) -> float:
+        """How long it waits that was told to: as long as that; or it is tried once more before its deadline."""
+        left = errand.deadline - self._clock.now()
+        return seconds if seconds < left else LAST_TRY * max(0.0, left)
 
     def expired(self, errand: Errand) -> None:
         """Its deadline has passed while it waited: it is out of the line."""
@@ -357,10 +364,12 @@ class Desk:
     # --- the end
 
     def _end(self, errand: Errand, end: End, code: str, answer: Answer, in_line: bool = True) -> None:
+        """An errand has come to its end. What waits for it may go once that is written: else a crash in between would
+        send it again behind them."""
         errand.stage = Stage.ENDED
-        if in_line:
-            self.sending.ended(errand)
         if not errand.stored:
+            if in_line:
+                self.sending.ended(errand)
             self._finish(errand, end, code, answer)
             return
         letter = None
@@ -372,6 +381,8 @@ class Desk:
 
         def settled(_: asyncio.Future[list[Receipt]]) -> None:
             self._tasks.discard(written)
+            if in_line:
+                self.sending.ended(errand)
             failed = written.cancelled() or written.exception() is not None
             receipts = [] if failed else written.result()
             if letter is not None and self._letters is not None:

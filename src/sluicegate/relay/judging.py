@@ -14,6 +14,8 @@ PROBLEM = b"application/problem+json"
 PREFIX = "urn:sluicegate:problem:"
 UNTOLD_WAIT = 5.0
 """Seconds, where a network is behind and nobody says for how long."""
+UNTOLD_THROTTLED = 1.0
+"""The same for a 429."""
 MOST_PROBLEM = 65_536  # octets of a problem that are read
 
 NOT_OF_THE_MESSAGE = frozenset((401, 407, 408))
@@ -32,7 +34,7 @@ class Ruling(Enum):
     ACKNOWLEDGED = "acknowledged"
     REFUSED = "refused"
     THROTTLED = "throttled"
-    """It may come again: the whole class waits."""
+    """It may come again, after its Retry-After."""
     BEHIND = "behind"
     """The network of its device is full: it alone waits."""
     FAILED = "failed"
@@ -46,7 +48,7 @@ class Verdict(NamedTuple):
     code: str = ""
     """The ResponseCode, the kind of problem, or the status: for the operator."""
     seconds: float = 0.0
-    """Of BEHIND: for how long."""
+    """Of THROTTLED and BEHIND: for how long."""
 
 
 def judge(answer: Answer, at: float) -> Verdict:
@@ -60,7 +62,7 @@ def judge(answer: Answer, at: float) -> Verdict:
         if problem == BEHIND:
             return Verdict(Ruling.BEHIND, problem, UNTOLD_WAIT if seconds is None else seconds)
         if status == 429 or (seconds is not None and problem not in OF_THE_SENDER):
-            return Verdict(Ruling.THROTTLED, problem or str(status))
+            return Verdict(Ruling.THROTTLED, problem or str(status), UNTOLD_THROTTLED if seconds is None else seconds)
     if status in NOT_OF_THE_MESSAGE or problem in OF_THE_SENDER or (500 <= status <= 599 and status not in FOR_GOOD):
         return Verdict(Ruling.FAILED, f"{status} {problem}".strip())
     return Verdict(Ruling.REFUSED, f"{status} {problem}".strip())

@@ -18,6 +18,15 @@ ONCE: Final = 0.25
 """Seconds: of all throttled answers within them, one counts. They were sent before anybody could know."""
 RECENT, LONGEST_RECENT, COUNTED = 1.0, 30.0, 20.0
 """Seconds over which is counted what was admitted: as long as so many take, within these bounds."""
+QUICK: Final = 0.25
+"""The same, while the rate is below the allocation and the gateway says that the bank fills: others of the same User do
+not use it, so nobody's part is taken."""
+FULL_PART: Final = 0.5
+"""Of the most that the bank was seen to hold: from there on it fills."""
+TOLD_FOR: Final = 1.0
+"""Seconds for which what the gateway said of the bank counts."""
+IN_A_ROW: Final = 3
+"""Failures after which a gateway counts as failing: one connection that breaks among hundreds says nothing."""
 CALM: Final = 10.0
 """Seconds without a throttled answer, after which the rate grows by FASTER a second; and bulk goes freely."""
 FASTER: Final = 0.1
@@ -68,15 +77,18 @@ class Pace:
         self._allocation: float | None = None
         self._policy = b""
         self._remaining: float | None = None
+        self._most_remaining = 0.0
+        self._told_at = -inf
         self._rate = inf
         self._level = 0.0
         self._at = -inf
         self._throttled_at = self._decreased_at = -inf
         self._admitted: deque[float] = deque()
-        self._failures = 0
+        self._failures = self._in_a_row = 0
         self._closed_until = -inf
         self._probing = False
         self._before_failure = inf
+        self._admitted_before = 0.0
 
     @property
     def learnt(self) -> Learnt:
@@ -133,8 +145,11 @@ class Pace:
         now = self._at
         throttled = status == 429 or (status == 503 and b"retry-after" in fields)
         if status == 0 or (status >= 500 and not throttled):
-            self._failed(now)
+            self._in_a_row += 1
+            if self._failures or self._in_a_row >= IN_A_ROW:
+                self._failed(now)
             return
+        self._in_a_row = 0
         if self._failures:
             self._recovered(now)
         self._read(fields)
@@ -171,6 +186,7 @@ class Pace:
             return  # it was on its way when an earlier one failed
         if not self._failures:
             self._before_failure = self._rate
+            self._admitted_before = max(self._lately(now), 0.5 * self._admitted_before)
         self._failures += 1
         self._probing = False
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures - 1, 10))
@@ -181,7 +197,7 @@ class Pace:
         self._failures = 0
         self._probing = False
         self._closed_until = -inf
-        known = self._allocation if self._allocation is not None else max(LEAST, self._lately(now))
+        known = self._allocation if self._allocation is not None else self._admitted_before
         self._rate = max(LEAST, min(self._before_failure, max(known, 1.0)))
         self._level = 0.0
         self._throttled_at = (
@@ -198,7 +214,14 @@ class Pace:
                 self._allocation = min(MOST_RATE, int(found[1]) / int(found[2]))
         limit = _LIMIT.search(fields.get(b"ratelimit", b"")[:MOST_TOLD])
         if limit is not None:
-            self._remaining = float(limit[1])
+            self._remaining, self._told_at = float(limit[1]), self._at
+            self._most_remaining = max(self._remaining, self._most_remaining)
+
+    def _fills(self, now: float) -> bool:
+        """Whether the User's bank holds so much that all of the User's senders together use less than they have."""
+        if self._remaining is None or now - self._told_at > TOLD_FOR or now - self._throttled_at < TOLD_FOR:
+            return False
+        return self._remaining >= max(1.0, FULL_PART * self._most_remaining)
 
     # --- time
 
@@ -221,5 +244,7 @@ class Pace:
         grown = INCREASE * (self._allocation if self._allocation else self._rate)
         if calm >= CALM:
             grown = max(grown, FASTER * self._rate)
+        if self._allocation is not None and self._rate < self._allocation and self._fills(now):
+            grown = max(grown, min(QUICK * self._allocation, self._allocation - self._rate))
         self._rate = min(MOST_RATE, self._rate + max(grown, 0.05) * min(elapsed, 1.0))
         self._level = min(self._depth(), self._level + elapsed * self._rate)
