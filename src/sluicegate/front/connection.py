@@ -142,7 +142,7 @@ class FrontConnection(Turns):
             self.unreadable(problems.BAD_HTTP, "the connection was closed before the request was whole")
             return self._half_open()
         last = self._waiting[-1] if self._waiting else self.exchange
-        if last is None:
+        if last is None or self._reception.desk.half_is_gone:
             return False
         last.keep_alive = False  # a sender may close its half and wait for the answer, but nothing comes after that
         return self._half_open()

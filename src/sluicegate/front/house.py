@@ -29,6 +29,8 @@ class House(Protocol):
         head_seconds, idle_seconds: of `timeouts`, within reach.
         max_body: octets of a message. buffered: of messages that are held now; most_buffered: at the most.
         draining: whether it is stopping.
+        half_is_gone: whether a sender that closes its half of the connection counts as gone. Where answers come at once
+            it may wait for one; where they take minutes, one that has hung up looks the same, and hardly anybody else.
     """
 
     generation: int
@@ -38,6 +40,10 @@ class House(Protocol):
     buffered: int
     most_buffered: int
     draining: bool
+
+    @property
+    def half_is_gone(self) -> bool:
+        """See above."""
 
     @property
     def timeouts(self) -> Timeouts:

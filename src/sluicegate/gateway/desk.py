@@ -80,6 +80,7 @@ class Desk:
         self.refusals: Refusals | None = None
         self.buffered = 0
         self.draining = False
+        self.half_is_gone = False
         self.date = b""
         self.tell_time()
         self.generation = 0

@@ -65,6 +65,7 @@ class Foyer:
         self.most_buffered = relay.limits.buffered_octets
         self.buffered = 0
         self.draining = False
+        self.half_is_gone = True
         self.generation = 0
         self.offences = Offences()
         self.totals = Counters()

@@ -164,6 +164,8 @@ class Pace:
             return
         self._decreased_at = now
         admitted = self._lately(now)
+        if self._rate == inf:  # little is known of one that has sent little
+            admitted = max(admitted, min(1.0, self._allocation or 1.0))
         rate = DECREASE * (admitted if self._rate == inf else min(self._rate, max(admitted, DECREASE * self._rate)))
         self._rate = min(MOST_RATE, max(LEAST, rate))
         self._level = min(self._level, 0.0) if self._level < 1.0 else 0.0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from sluicegate.settings.fields import Address
+from sluicegate.settings.dispatching import DeliveryTls
+from sluicegate.settings.fields import Address, Upstream
 from sluicegate.settings.problems import Finding, Path, figure, shown
-from sluicegate.settings.relaying import Relay
+from sluicegate.settings.relaying import GatewayTls, Relay
 
 
 def _class_names(relay: Relay, _: bool) -> Iterator[Finding]:
@@ -76,24 +77,32 @@ def _open_to_others(relay: Relay, insecure: bool) -> Iterator[Finding]:
 
 
 def _tls(relay: Relay, _: bool) -> Iterator[Finding]:
-    outward = (
-        (("relay", "gateway_tls"), relay.gateway_tls, relay.gateway, "gateway"),
-        (
-            ("relay", "callback", "tls"),
-            relay.callback.tls if relay.callback else None,
-            relay.callback.url if relay.callback else None,
-            "callback",
-        ),
+    of_callback = (relay.callback.tls, relay.callback.url) if relay.callback else (None, None)
+    outward: tuple[tuple[Path, Path, GatewayTls | DeliveryTls | None, Upstream | None], ...] = (
+        (("relay", "gateway_tls"), ("relay", "gateway"), relay.gateway_tls, relay.gateway),
+        (("relay", "callback", "tls"), ("relay", "callback", "url"), *of_callback),
     )
-    for path, tls, url, name in outward:
+    for path, address, tls, url in outward:
         if tls is None or url is None:
             continue
         if url.scheme != "https":
-            yield Finding(path, f"is for https, and the {name} is {url}: take this table out, or write https://")
+            yield Finding(
+                path,
+                f"is for https, and `{address[-1]}` is {url}: take this table out, or write https://",
+                about=(address,),
+            )
         if (tls.certificate is None) is not (tls.key is None):
-            yield Finding(path, "has only one of `certificate` and `key`: give both, or neither")
+            yield Finding(
+                path,
+                "has only one of `certificate` and `key`: give both, or neither",
+                about=((*path, "certificate"), (*path, "key")),
+            )
     if relay.tls and relay.tls.client_crl and not relay.tls.client_ca:
-        yield Finding(("relay", "tls", "client_crl"), "has no meaning without `client_ca`: add that")
+        yield Finding(
+            ("relay", "tls", "client_crl"),
+            "has no meaning without `client_ca`: add that",
+            about=(("relay", "tls", "client_ca"),),
+        )
 
 
 def _mode(relay: Relay, _: bool) -> Iterator[Finding]:
