@@ -79,6 +79,10 @@ faults-dispatch: $(READY)  ## hundreds of kill -9, full disks, lost writes: is a
 real-clients: $(READY)  ## curl, urllib3 and got against a 429 and a 503, alone and behind a relay (needs curl, node, npm)
 	@MODULE=bench.clients bash bench/run.sh
 
+.PHONY: faults-relay
+faults-relay: $(READY)  ## the relay: hundreds of kill -9, full disks, a gateway that fails (about 10 minutes; FAULTS="relay-kill-hold --rounds 30")
+	@$(BIN)/python -m bench.faults.relay --page docs/reliability.md $(FAULTS)
+
 .PHONY: fuzz
 fuzz: $(READY)  ## damaged messages for ten minutes: do both readings of a header agree?
 	@$(BIN)/python -m tests.duis.fuzz --seconds 600

@@ -85,11 +85,15 @@ def append(folder: Path, stem: str, outcomes: Sequence[Outcome], about: dict[str
 
 def write_into(page: Path, outcomes: Sequence[Outcome], facts: dict[str, str], command: str, date: str) -> None:
     """Put the table between the marks of a page. Raises ValueError where there are none."""
-    before, begun, rest = page.read_text().partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not (begun and ended):
-        raise ValueError(f"{page} has no {BEGIN} and {END}")
     seconds = sum(one.seconds for one in outcomes)
     method = f"seed {outcomes[0].seed}, {seconds / 60:.0f} minutes"
-    text = markdown([grid(outcomes)], facts, command, date, method)
-    page.write_text(f"{before}{BEGIN}\n{text.rstrip()}\n{END}{after}")
+    write_between(page, BEGIN, END, markdown([grid(outcomes)], facts, command, date, method))
+
+
+def write_between(page: Path, begin: str, end: str, text: str) -> None:
+    """Put a text between two marks of a page. Raises ValueError where there are none."""
+    before, begun, rest = page.read_text().partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (begun and ended):
+        raise ValueError(f"{page} has no {begin} and {end}")
+    page.write_text(f"{before}{begin}\n{text.rstrip()}\n{end}{after}")

@@ -16,6 +16,7 @@ from relay_service_rig import Came, House
 from sluicegate.dispatch.store.interface import StoreError
 from sluicegate.http.post import CallFailed
 from sluicegate.relay import service as services
+from sluicegate.settings import parse_relay
 
 DEVICE = device(1)
 BUSY = (
@@ -230,3 +231,24 @@ async def test_held_back_demand_is_written_and_exported(house: House) -> None:
     sums = {(row["class"], row["srv"]): (row["came"], row["held"], row["sent"], row["acknowledged"]) for row in rows}
     assert sums == {("", "6.15.1"): ("1", "0", "1", "1"), ("top-ups", "2.2"): ("1", "1", "2", "1")}
     assert {row["user"] for row in rows} == {"Large Supplier A"}
+
+
+@in_a_loop
+async def test_each_metric_is_on_its_page(house: House) -> None:
+    gateway = await house.server()
+    await house.relay(gateway.port, 'mode = "callback"\ncallback = {url = "http://127.0.0.1:9/"}')
+    page = (Path(__file__).resolve().parents[2] / "docs" / "metrics.md").read_text("utf-8").partition("## The relay")[2]
+    names = {name for name, *_ in await house.metrics() if name.startswith("sluicegate_relay_")}
+    families = {name.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum") for name in names}
+    told = {
+        word.strip("`")
+        for word in page.replace("|", " ").replace(",", " ").split()
+        if word.startswith("`sluicegate_relay_")
+    }
+    assert families <= told
+    assert told - families <= {"sluicegate_relay_allocation"}  # once the gateway has told it
+
+
+def test_the_example_is_right(tmp_path: Path) -> None:
+    example = Path(__file__).resolve().parents[2] / "docs" / "examples" / "relay.toml"
+    assert len(parse_relay(example.read_text("utf-8"), base=tmp_path).classes) == 4

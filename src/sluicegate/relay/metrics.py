@@ -95,9 +95,12 @@ class RelayCollector(Collector):
             ("store", tally.unsafe),
             ("wish", tally.wishes),
             ("draining", tally.draining),
+            *service.door.foyer.totals.refused.items(),
         ):
             refused.add_metric([reason], number)
         yield refused
+        connections = service.door.foyer.totals.connections
+        yield GaugeMetricFamily("sluicegate_relay_connections", "Connections of senders.", connections)
         courier = service.letters.couriers.get(CALLBACK)
         if courier is not None:
             told = CounterMetricFamily("sluicegate_relay_callback", "Answers to the callback.", labels=["result"])

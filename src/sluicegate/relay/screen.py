@@ -88,7 +88,7 @@ class Screen:
         return Panel(Group(first, second, third, fourth), box=box.ROUNDED, border_style="dim")
 
     def _table(self, status: Status, width: int) -> RenderableType:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, int(width >= WIDE), 0, 0))
         table.add_column("class", no_wrap=True, overflow="ellipsis", max_width=24 if width >= WIDE else 16)
         columns = ["waits", "oldest", "done in", "limit", "ack/s", "ack'd", "refused", "expired"]
         if width >= WIDE:
@@ -153,7 +153,7 @@ def curve_of(values: list[float]) -> str:
 
 
 def seconds_shown(seconds: float) -> str:
-    """A time as a person reads it: 0.4 s, 12 s, 3:20, 2:05:00, 3 d."""
+    """A time as a person reads it: 0.4 s, 12 s, 3:20, 2.1 h, 3.0 d."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 100:
@@ -162,7 +162,7 @@ def seconds_shown(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}:{whole % 60:02}"
     if whole < 2 * 86_400:
-        return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+        return f"{whole / 3600:.1f} h"
     return f"{whole / 86_400:.1f} d"
 
 

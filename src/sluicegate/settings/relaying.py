@@ -56,6 +56,13 @@ class RelayClass(UserClass):
     bulk: bool = False
 
 
+class RelayLimits(Limits):
+    """`[relay.limits]`: as `[gateway.limits]`. In hold mode each SR that waits has a connection of its sender."""
+
+    connections: Count = 10_000
+    connections_per_address: Count = 10_000
+
+
 class Relay(Table):
     """`[relay]`: where it listens, where the gateway is, what it may keep waiting, and for how long."""
 
@@ -77,7 +84,7 @@ class Relay(Table):
     tls: Tls | None = None
     gateway_tls: GatewayTls | None = None
     timeouts: Timeouts = Timeouts()
-    limits: Limits = Limits()
+    limits: RelayLimits = RelayLimits()
     callback: Callback | None = None
     retention: Retention = Retention(body_hours=1.0)
     demand: Demand | None = None
