@@ -92,7 +92,8 @@ class RelaySenders(Senders):
         if chance.random() < self.habits.again:
             answer = await self._post(sent, body, "S", chance)
             self.book.counts["sent again on purpose"] += 1
-            if answer is not None and answer.status not in (200, 202, 503, 504):
+            right = (200, 500, 503, 504) if self.mode == "hold" else (202, 503)  # 500: see `_told`
+            if answer is not None and answer.status not in right:
                 self.book.complain(f"{sent.request_id} sent again: {answer.status}")
 
     async def _send_wrong(self, user: str, device: str, chance: random.Random) -> None:
