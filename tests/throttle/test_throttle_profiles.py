@@ -297,3 +297,22 @@ def test_the_fairness_rule_holds_with_profiles_on():
     for name, allocation in allocations.items():
         part = measured.spare * allocation / 350.0
         assert abs(measured.users[name].excess - part) <= 0.05 * part + 1
+
+
+@pytest.mark.parametrize("reserve", [float("nan"), -5.0, float("inf")])
+def test_a_reserve_that_cannot_be_changes_nothing(reserve):
+    throttle = Throttle(LIMITS, {"own": 10.0})
+    own = throttle.account("own")
+    with pytest.raises(ValueError, match="a reserve is 0 SR or more"):
+        throttle.set_profile(own, reserve, 1.0)
+    with pytest.raises(ValueError, match="a reserve is 0 SR or more"):
+        throttle.reconfigure(LIMITS, {"own": 10.0}, 1.0, {"own": reserve})
+    with pytest.raises(ValueError, match="a reserve is 0 SR or more"):
+        Throttle(LIMITS, {"own": 10.0}, 0.0, {"own": reserve})
+    assert (own.depth, own.profiled) == (5.0, False)
+
+
+def test_a_team_that_is_no_more_is_none():
+    throttle, own, _ = pressed_team((0.5, 0.3))
+    throttle.set_profile(own, 0.0, 0.0, (0.5,))
+    assert throttle.decide_team(own, 1.0, 1.0, 0.0, 1) in (WITHIN, EXCESS, THROTTLED)

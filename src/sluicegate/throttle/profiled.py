@@ -25,6 +25,12 @@ def on_top(teams: Teams | None, allocation: float, reserve: float | None, burst:
     return (reserve or 0.0) + (max(0.0, teams.depth - least) if teams is not None else 0.0)
 
 
+def check_reserve(reserve: float | None) -> None:
+    """A reserve that cannot be would reach every User by the system's floor. Raises ValueError for one."""
+    if reserve is not None and not 0.0 <= reserve < float("inf"):
+        raise ValueError(f"a reserve is 0 SR or more, and this is {reserve!r}")
+
+
 def take_profile(user: Account, reserve: float | None, teams: Teams | None) -> None:
     """The User has a profile from now on, or none (`reserve` is None). Lines and banks that stay keep what they are."""
     user.profiled = reserve is not None

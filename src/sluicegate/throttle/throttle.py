@@ -8,8 +8,9 @@ from sluicegate.throttle.account import Account, Size
 from sluicegate.throttle.depths import system_depth
 from sluicegate.throttle.limits import Limits
 from sluicegate.throttle.line import LONGEST_LINE, come_back_in, lump, place_of_class, put_behind
-from sluicegate.throttle.profiled import on_top, take_profile, team_banks
+from sluicegate.throttle.profiled import check_reserve, on_top, take_profile, team_banks
 from sluicegate.throttle.sharing import EPSILON, Fair, FirstCome
+from sluicegate.throttle.teams import NO_TEAM
 
 WITHIN: Final = 0
 EXCESS: Final = 1
@@ -109,6 +110,8 @@ class Throttle:
         teams = user.teams
         if teams is None:
             return self.decide(user, weight, now, reserve)
+        if team >= len(teams.parts):
+            team = NO_TEAM  # of a profile that was
         outcome = self.decide(
             user, weight, now, reserve, teams.kept_for_others(team, now if now > self._now else self._now)
         )
@@ -273,8 +276,9 @@ class Throttle:
         line is touched: a User may do this as often as it likes.
 
         Raises:
-            ValueError: the parts of the teams cannot be. Nothing has changed.
+            ValueError: the reserve, or the parts of the teams, cannot be. Nothing has changed.
         """
+        check_reserve(reserve)
         self._advance(now)
         now = self._now
         banks = team_banks(teams, user.allocation, self.limits, now)
@@ -302,6 +306,8 @@ class Throttle:
                 teams cannot be. Nothing has changed.
         """
         _check(limits, allocations)
+        for each in reserves.values():
+            check_reserve(each)
         now = max(now, self._now)
         banks = {name: team_banks(parts, allocations[name], limits, now) for name, parts in teams.items()}
         self._advance(now)
