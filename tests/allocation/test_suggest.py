@@ -29,3 +29,9 @@ def test_each_srv_is_explained_and_in_one_class_only():
     for srv, known in CATALOGUE.items():
         assert text.count(f'"{srv}",') == 1
         assert known.name in text
+
+
+def test_every_class_but_the_last_reserves_something_or_it_would_be_served_like_the_next():
+    profile = Profile.of_user(parse_profile(suggested()))
+    assert all(one.reserve >= 1 for one in profile.classes[:-1])
+    assert profile.classes[-1].reserve == 0

@@ -47,7 +47,8 @@ def suggested(role: str | None = None) -> str:
         named = {srv: name for srv, name in _meant(one.srvs, role).items() if srv not in seen}
         seen |= named.keys()
         if named:
-            parts.append(_written(one, named, reserve if one.urgent else None))
+            least = 0 if one is SUGGESTED[-1] else 1  # without any, a class and those below it would be served alike
+            parts.append(_written(one, named, reserve if one.urgent and reserve else least))
     return "\n".join(parts)
 
 
@@ -59,7 +60,8 @@ HEAD = """\
 # your allocation bank holds what the classes above it have reserved. Below the threshold nothing of this matters.
 #
 # reserve: requests that are kept for this class and those above it. {reserve} serve 99.9% of an urgent load that comes
-# at random and is half of your allocation. Where it is more, reserve more (0.8 of it: {more}).
+# at random and is half of your allocation. Where it is more, reserve more (0.8 of it: {more}). With a reserve of 0
+# a class is served like the next one below it.
 #
 # What is where:  sluicegate profile check FILE
 """
@@ -74,9 +76,9 @@ def _meant(patterns: tuple[str, ...], role: str | None) -> Mapping[str, str]:
     }
 
 
-def _written(one: Suggested, named: Mapping[str, str], reserve: int | None) -> str:
+def _written(one: Suggested, named: Mapping[str, str], reserve: int) -> str:
     lines = [f"# {one.why}", "[[class]]", f'name = "{one.name}"', "srvs = ["]
     lines += [f'  "{srv}",'.ljust(14) + f"# {name}" for srv, name in named.items()]
     lines.append("]")
-    lines.append(f"reserve = {reserve}" if reserve else "reserve = 0")
+    lines.append(f"reserve = {reserve}")
     return "\n".join(lines) + "\n"
