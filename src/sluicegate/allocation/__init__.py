@@ -2,6 +2,17 @@
 
 from sluicegate.allocation.book import Book, Holder
 from sluicegate.allocation.effective import Effective, effective
-from sluicegate.allocation.profile import NO_PROFILE, NO_TEAM, PriorityClass, Profile, Team
+from sluicegate.allocation.profile import NO_PROFILE, NO_TEAM, PriorityClass, Profile, Team, classes_of
 
-__all__ = ["NO_PROFILE", "NO_TEAM", "Book", "Effective", "Holder", "PriorityClass", "Profile", "Team", "effective"]
+__all__ = [
+    "NO_PROFILE",
+    "NO_TEAM",
+    "Book",
+    "Effective",
+    "Holder",
+    "PriorityClass",
+    "Profile",
+    "Team",
+    "classes_of",
+    "effective",
+]

@@ -70,15 +70,11 @@ class Book:
             for user in settings.users
         )
 
-    def with_profiles(self, own: Mapping[str, Profile]) -> Book:
-        """The same book with the profiles that Users have set themselves in place of those of the file."""
+    def with_profiles(self, own: Mapping[str, Profile | None]) -> Book:
+        """The same book with other profiles for some holders; None: with none."""
         if not own:
             return self
         return Book.of(replace(one, profile=own.get(one.name, one.profile)) for one in self.holders)
-
-    def with_profile(self, name: str, profile: Profile | None) -> Book:
-        """The same book with another profile for one of its holders."""
-        return Book.of(replace(one, profile=profile) if one.name == name else one for one in self.holders)
 
     @property
     def reserves(self) -> dict[str, float]:

@@ -8,7 +8,7 @@ from itertools import accumulate
 from math import isfinite
 from typing import Final
 
-from sluicegate.settings import ProfileFile, User
+from sluicegate.settings import ProfileFile, User, UserClass
 from sluicegate.settings.patterns import eui64_prefix, srv_pattern
 
 MOST_CLASSES = 64
@@ -217,7 +217,7 @@ class Profile:
         if not user.classes and not user.teams:
             return None
         return cls(
-            tuple(PriorityClass(c.name, c.srvs, c.command_variants, c.targets, c.reserve) for c in user.classes),
+            classes_of(user.classes),
             tuple(Team(t.name, t.srvs, t.command_variants, t.targets, t.part) for t in user.teams),
         )
 
@@ -264,6 +264,11 @@ class Profile:
     def __reduce__(self) -> tuple[type[Profile], tuple[tuple[PriorityClass, ...], tuple[Team, ...]]]:
         """A profile goes to another process as it was made."""
         return Profile, (self.classes, self.teams)
+
+
+def classes_of(entries: Sequence[UserClass]) -> tuple[PriorityClass, ...]:
+    """The classes that stand in a file, in its order."""
+    return tuple(PriorityClass(c.name, c.srvs, c.command_variants, c.targets, c.reserve) for c in entries)
 
 
 def _check(what: str, sorts: Sequence[Sort], most: int) -> None:

@@ -183,7 +183,7 @@ class AsyncClient:
         key = header_key(header)
         item = _Waiting(
             next(self._numbers),
-            self._ranks.get(priority, len(self._ranks)) if priority is not None else len(self._ranks),
+            len(self._ranks) if priority is None else self._ranks[priority],
             asyncio.get_running_loop().time() + deadline,
             None if which == "D" or header.srv in LISTS_DEVICES else int.from_bytes(key[8:16], "big", signed=True),
             key,

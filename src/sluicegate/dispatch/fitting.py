@@ -23,8 +23,8 @@ from sluicegate.dispatch.window import Window
 from sluicegate.http.post import MOST_BODY, Answer, Caller
 from sluicegate.http.tls import client_context
 from sluicegate.routing import Routes
-from sluicegate.settings import Settings, Upstream, User
-from sluicegate.settings.dispatching import Csp, DeliveryTls, Dispatch, Retry
+from sluicegate.settings import Settings, Upstream
+from sluicegate.settings.dispatching import Csp, DeliveryTls, Dispatch, Retry, UserDelivery
 
 IDLE = 15.0  # seconds after which a connection is not used again: most servers keep one for longer
 PER_QUEUE = 400  # parcels of one queue in memory: a good part of a second of the fastest CSP
@@ -80,7 +80,7 @@ def couriers(settings: Settings, depot: Depot) -> dict[str, Courier]:
     made = {CSP + csp.name: _to_csp(csp, weights, depot) for csp in settings.csps}
     for user in settings.users:
         if user.endpoint is not None:
-            made[USER + user.name] = _to_user(user, user.endpoint, dispatch, depot)
+            made[USER + user.name] = to_endpoint(USER + user.name, user.name, user.endpoint, dispatch.users, depot)
     return made
 
 
@@ -99,19 +99,26 @@ def _to_csp(csp: Csp, weights: Mapping[str, float], depot: Depot) -> Courier:
     )
 
 
-def _to_user(user: User, endpoint: Upstream, dispatch: Dispatch, depot: Depot) -> Courier:
-    users = dispatch.users
-    tls = users.tls if endpoint.scheme == "https" else None
+def to_endpoint(destination: str, whose: str, endpoint: Upstream, how: UserDelivery, depot: Depot) -> Courier:
+    """Who delivers to an endpoint of a User's own. Raises OSError where a TLS file cannot be used.
+
+    Args:
+        destination: the name under which its parcels are kept.
+        whose: the User of its parcels.
+        endpoint: where to, with its path.
+        how: at which pace, how often, with which certificates.
+        depot: who keeps the parcels.
+    """
     return Courier(
-        USER + user.name,
-        _caller(replace(endpoint, prefix=""), users.timeout, tls, USERS_BODY),
-        FairQueue({user.name: 1.0}),
+        destination,
+        _caller(replace(endpoint, prefix=""), how.timeout, how.tls, USERS_BODY),
+        FairQueue({whose: 1.0}),
         Circuit(),
-        Pace(users.concurrency, UNHURRIED, SLOW_START),
-        _strategy(users.retry),
+        Pace(how.concurrency, UNHURRIED, SLOW_START),
+        _strategy(how.retry),
         _judge_user,
         depot,
-        users.timeout,
+        how.timeout,
         base=endpoint.prefix or "/",
     )
 

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from typing import NamedTuple
+from sluicegate.front.problems import MEDIA_TYPE, TYPE_PREFIX, Problem, rendered
 
-TYPE_PREFIX = "urn:sluicegate:problem:"
-MEDIA_TYPE = b"application/problem+json"
-
-
-class Problem(NamedTuple):
-    """A kind of refusal. `name` ends the problem type and names the counter."""
-
-    name: str
-    status: int
-    title: str
-
+__all__ = ["MEDIA_TYPE", "TYPE_PREFIX", "Problem", "rendered"]
 
 MALFORMED = Problem("malformed", 400, "Not a message that can be taken")
 UNKNOWN_USER = Problem("unknown-user", 403, "Unknown User")
@@ -30,9 +19,3 @@ STORE = Problem("store", 503, "The message cannot be made safe now")
 NO_MEMORY = Problem("memory", 503, "The dispatcher holds as much as it can")
 DRAINING = Problem("draining", 503, "The dispatcher is about to stop")
 INTERNAL = Problem("internal", 500, "The dispatcher failed")
-
-
-def rendered(problem: Problem, detail: str, **more: object) -> bytes:
-    """The body of the answer; `more` are further members, those that are None left out."""
-    told = {"type": TYPE_PREFIX + problem.name, "title": problem.title, "status": problem.status, "detail": detail}
-    return json.dumps(told | {name: value for name, value in more.items() if value is not None}).encode()

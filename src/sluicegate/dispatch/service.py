@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from functools import partial
 from time import monotonic, time
 from typing import TYPE_CHECKING, TypeVar
@@ -18,6 +18,7 @@ from sluicegate.dispatch.depot import Depot
 from sluicegate.dispatch.fitting import backlogs, couriers, intake_of, window_of
 from sluicegate.dispatch.operator import Operator
 from sluicegate.dispatch.protocol import BoundedProtocol
+from sluicegate.dispatch.rounds import Rounds, purge
 from sluicegate.dispatch.server import Server
 from sluicegate.dispatch.store.interface import StoreError, StoreLost
 from sluicegate.dispatch.store.opening import open_store
@@ -35,7 +36,6 @@ SWEEP = 0.25  # seconds between looks at what is due
 LOOK = 1.0  # ... at deadlines and ages
 COUNT, COUNT_ALONE = 2.0, 30.0  # ... at what the store has, where other dispatchers use it too, and where not
 PURGE = 30.0  # ... at what may be deleted
-PURGED_AT_ONCE = 500
 TRIES = 3  # of each step of the start
 GRACE = 2.0  # seconds after the drain, for what was settled last to be written
 
@@ -58,7 +58,7 @@ class Dispatcher:
         self.dispatch: Dispatch = settings.dispatch
         self._log = log
         self._stop = asyncio.Event()
-        self._background: set[asyncio.Task[None]] = set()
+        self._rounds = Rounds()
         self.draining = False
         self.started_at = time()
         self._next_count = 0.0
@@ -121,7 +121,7 @@ class Dispatcher:
             (COUNT, self._count),
             (PURGE, self._purge),
         ):
-            self._spawn(self._again(every, work), "again")
+            self._rounds.every(every, work)
 
     def _tls(self) -> tuple[str, str, str | None] | None:
         tls = self.dispatch.tls
@@ -150,20 +150,10 @@ class Dispatcher:
         )
         server = uvicorn.Server(config)
         server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-        self._spawn(server.serve(sockets=[listening]), "serve")  # type: ignore[list-item]
+        self._rounds.spawn(server.serve(sockets=[listening]))  # type: ignore[list-item]
         return server
 
     # --- what is done again and again
-
-    async def _again(self, every: float, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await asyncio.sleep(every)
-            try:
-                await work()
-            except StoreError:
-                pass  # the writer has said so
-            except Exception:  # deadlines and retries hang on these loops: they go on whatever happens in them
-                logger().exception("a periodic task failed", task=work.__name__)
 
     async def _sweep(self) -> None:
         self.depot.refill_soon()
@@ -204,10 +194,7 @@ class Dispatcher:
         self._next_count = now + max(COUNT if self.writer.dispatchers > 1 else COUNT_ALONE, 20 * took)
 
     async def _purge(self) -> None:
-        retention, now = self.dispatch.retention, time()
-        bodies, rows = now - retention.body_hours * 3600, now - retention.remember_days * 86_400
-        while await self.writer.do(lambda transaction: transaction.purge(bodies, rows, PURGED_AT_ONCE)):
-            await asyncio.sleep(0.05)  # others want to write, too
+        await purge(self.writer, self.dispatch.retention, time())
 
     # --- the end
 
@@ -220,18 +207,11 @@ class Dispatcher:
         await asyncio.gather(*(courier.end(until) for courier in self.depot.couriers.values()))
         with contextlib.suppress(TimeoutError):  # a store that fails: what is not written is sent again, marked
             await asyncio.wait_for(self.depot.quiet(), max(0.0, until - monotonic()) + GRACE)
-        for task in list(self._background):
-            if task.get_name() == "again":
-                task.cancel()
+        self._rounds.stop()
         self.server.close()
         self._admin.should_exit = True
-        await asyncio.wait(list(self._background), timeout=2.0)
+        await self._rounds.ended(timeout=2.0)
         await self.writer.close()
-
-    def _spawn(self, work: Coroutine[object, object, None], name: str) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
 
 
 async def _patiently(work: Callable[[], Awaitable[T]]) -> T:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from sluicegate.front.identity import Sender
 
 
+MANY_PIECES, SMALL_PIECE = 1000, 32
+"""From so many pieces of a chunked body on they must have so many octets: each costs as much as 1 kB."""
+
+
 class Answered(Protocol):
     """A request as far as its answer goes.
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 AT_ONCE = 64  # connections accepted in one go, before those inside have their turn again
 MOST_KNOCKING = 1000  # connections that wait to be let into a handshake
 MOST_FROM_ONE = MOST_KNOCKING // 4  # of them from one address
-REST = 0.1  # seconds without accepting, where there are no more descriptors
 PATIENCE = 0.02  # seconds between looks at who may shake hands next
 INFINITE = float("inf")
 REST = 0.5  # seconds without accepting, where there are no more descriptors

@@ -7,10 +7,11 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 
 TYPE_PREFIX = "urn:sluicegate:problem:"
+MEDIA_TYPE = b"application/problem+json"
 
 
 class Problem(NamedTuple):
-    """One of the gateway's own refusals. `name` ends the problem type and names the metric."""
+    """A kind of refusal. `name` ends the problem type and names the counter."""
 
     name: str
     status: int
@@ -41,6 +42,12 @@ SENDERS_FAULT: Final = frozenset(
 """What counts against a sender that keeps doing it."""
 
 
+def rendered(problem: Problem, detail: str, **more: object) -> bytes:
+    """The body of the answer; `more` are further members, those that are None left out."""
+    told = {"type": TYPE_PREFIX + problem.name, "title": problem.title, "status": problem.status, "detail": detail}
+    return json.dumps(told | {name: value for name, value in more.items() if value is not None}).encode()
+
+
 def problem_answer(
     problem: Problem,
     detail: str,
@@ -50,14 +57,7 @@ def problem_answer(
     keep_alive_1_0: bool = False,
 ) -> bytes:
     """The whole answer: status line, fields, problem details as JSON."""
-    told: dict[str, object] = {
-        "type": TYPE_PREFIX + problem.name,
-        "title": problem.title,
-        "status": problem.status,
-        "detail": detail,
-    }
     if retry_after is not None:
-        told["retry_after"] = retry_after
         fields += b"Retry-After: %d\r\n" % retry_after
     if problem is NOT_POST:
         fields += b"Allow: POST\r\n"
@@ -65,7 +65,7 @@ def problem_answer(
         fields += b"Connection: close\r\n"
     elif keep_alive_1_0:
         fields += b"Connection: keep-alive\r\n"
-    body = json.dumps(told).encode()
+    body = rendered(problem, detail, retry_after=retry_after)
     return b"HTTP/1.1 %d %b\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\n%b\r\n%b" % (
         problem.status,
         HTTPStatus(problem.status).phrase.encode(),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from math import ceil, floor
 from typing import Final
 
-from sluicegate.front.problems import TYPE_PREFIX, Problem
+from sluicegate.front.problems import Problem, rendered
 
 WINDOWS = (1, 10, 60, 600, 3600)  # seconds; RateLimit-Policy has whole numbers only
 
@@ -27,15 +26,7 @@ class ComeAgain:
     __slots__ = ("_after", "_before", "_heads", "status")
 
     def __init__(self, problem: Problem, detail: str) -> None:
-        body = json.dumps(
-            {
-                "type": TYPE_PREFIX + problem.name,
-                "title": problem.title,
-                "status": problem.status,
-                "detail": detail,
-                "retry_after": "@",
-            }
-        )
+        body = rendered(problem, detail, retry_after="@").decode()
         self.status = problem.status
         # The rest of the text may hold a percent sign, so it is joined and not formatted.
         before, after = body.rsplit('"@"', 1)

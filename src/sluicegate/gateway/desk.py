@@ -121,7 +121,7 @@ class Desk:
             self._own.pop(name, None)
         else:
             self._own[name] = profile
-        self.book = self.book.with_profile(name, counts)
+        self.book = self.book.with_profiles({name: counts})
         served.take_profile(counts)
 
     def _take(self, settings: Settings, book: Book) -> None:

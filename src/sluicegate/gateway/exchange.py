@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sluicegate.duis import MAX_HEADER_OCTETS, Header, MalformedMessage, read_header
 from sluicegate.front import problems
+from sluicegate.front.exchange import MANY_PIECES, SMALL_PIECE
 from sluicegate.front.problems import SENDERS_FAULT, Problem, problem_answer
 from sluicegate.gateway import answers
 from sluicegate.gateway.answers import ComeAgain
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from sluicegate.gateway.desk import Desk, Served
 
 FIRST_LOOK = 8_192  # octets: below, a message is read once it is whole
-
-MANY_PIECES, SMALL_PIECE = 1000, 32  # from so many chunks on they must have so many octets: each costs as much as 1 kB
 
 
 class Exchange(Carriage):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sluicegate.allocation import PriorityClass, Profile
+from sluicegate.allocation import Profile, classes_of
 from sluicegate.settings.relaying import Relay
 
 REST = "everything else"
@@ -27,12 +27,7 @@ class Classes:
     anything that is not bulk, and what waits for the quiet holds nothing up."""
 
     def __init__(self, relay: Relay) -> None:
-        self._profile = Profile(
-            tuple(
-                PriorityClass(one.name, one.srvs, one.command_variants, one.targets, one.reserve)
-                for one in relay.classes
-            )
-        )
+        self._profile = Profile(classes_of(relay.classes))
         names: list[str | None] = [one.name for one in relay.classes if not one.bulk]
         names.append(None)
         names += [one.name for one in relay.classes if one.bulk]

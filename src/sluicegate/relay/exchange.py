@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from sluicegate.duis import MalformedMessage, read_header
 from sluicegate.front import problems
+from sluicegate.front.exchange import MANY_PIECES, SMALL_PIECE
 from sluicegate.front.problems import Problem, problem_answer
 from sluicegate.relay.desk import Ask
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 DEADLINE, CLASS = b"sluicegate-deadline", b"sluicegate-class"
 NOT_PASSED: Final = frozenset((b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"date"))
 """Fields of an answer that are for one hop, or are written here."""
-MANY_PIECES, SMALL_PIECE = 1000, 32  # from so many chunks on they must have so many octets: each costs as much as 1 kB
 
 
 class Takes(Protocol):

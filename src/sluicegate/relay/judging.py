@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 from sluicegate.dispatch.judge import retry_after
 from sluicegate.duis import MalformedMessage, read_response
+from sluicegate.front.problems import MEDIA_TYPE, TYPE_PREFIX
 from sluicegate.http.post import Answer
 
-PROBLEM = b"application/problem+json"
-PREFIX = "urn:sluicegate:problem:"
 UNTOLD_WAIT = 5.0
 """Seconds, where a network is behind and nobody says for how long."""
 UNTOLD_THROTTLED = 1.0
@@ -89,11 +88,11 @@ def _is_markup(answer: Answer) -> bool:
 
 def _problem(answer: Answer) -> str:
     """The kind of problem (RFC 9457) that an answer tells of; empty where it tells none of ours."""
-    if not answer.fields.get(b"content-type", b"").startswith(PROBLEM) or len(answer.body) > MOST_PROBLEM:
+    if not answer.fields.get(b"content-type", b"").startswith(MEDIA_TYPE) or len(answer.body) > MOST_PROBLEM:
         return ""
     try:
         told = json.loads(answer.body)
     except (ValueError, RecursionError):
         return ""
     kind = told.get("type") if isinstance(told, dict) else None
-    return kind.removeprefix(PREFIX) if isinstance(kind, str) and kind.startswith(PREFIX) else ""
+    return kind.removeprefix(TYPE_PREFIX) if isinstance(kind, str) and kind.startswith(TYPE_PREFIX) else ""

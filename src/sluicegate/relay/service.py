@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ import uvicorn
 
 from sluicegate.dispatch.depot import MOST_DUE
 from sluicegate.dispatch.protocol import BoundedProtocol
+from sluicegate.dispatch.rounds import Rounds, purge
 from sluicegate.dispatch.store.interface import StoreError
 from sluicegate.dispatch.store.opening import open_store
 from sluicegate.dispatch.writer import Writer
@@ -45,7 +46,6 @@ SWEEP = 0.25  # ... at letters that are due
 LOOK = 1.0  # ... at what is over: letters, minutes
 COUNT = 30.0  # ... at what the store has
 PURGE = 30.0  # ... at what may be deleted
-PURGED_AT_ONCE = 500
 GRACE = 2.0  # seconds after the drain, for what was settled last to be written
 DAY = 86_400
 
@@ -69,7 +69,7 @@ class RelayService:
         self.clock = clock or Clock()
         self._log = log
         self._stop = asyncio.Event()
-        self._background: set[asyncio.Task[None]] = set()
+        self._rounds = Rounds()
         self._next_count = 0.0
         self.draining = False
         self.started_at = self.clock.at()
@@ -150,7 +150,7 @@ class RelayService:
             (LOOK, self._minutes),
             (PURGE, self._purge),
         ):
-            self._spawn(self._again(every, work), "again")
+            self._rounds.every(every, work)
 
     def _way(self) -> Caller:
         """To the gateway, with the User's certificate. Raises OSError."""
@@ -176,20 +176,10 @@ class RelayService:
         )
         server = uvicorn.Server(config)
         server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-        self._spawn(server.serve(sockets=[listening]), "serve")  # type: ignore[list-item]
+        self._rounds.spawn(server.serve(sockets=[listening]))  # type: ignore[list-item]
         return server
 
     # --- what is done again and again
-
-    async def _again(self, every: float, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await asyncio.sleep(every)
-            try:
-                await work()
-            except StoreError:
-                pass  # the writer has said so
-            except Exception:  # deadlines hang on these loops: they go on whatever happens in them
-                logger().exception("a periodic task failed", task=work.__name__)
 
     async def _tick(self) -> None:
         self.sending.tick()
@@ -239,10 +229,7 @@ class RelayService:
             logger().error("held-back demand is not written", why=str(error), rows=len(rows))
 
     async def _purge(self) -> None:
-        retention, now = self.relay.retention, self.clock.at()
-        bodies, rows = now - retention.body_hours * 3600, now - retention.remember_days * DAY
-        while await self.writer.do(lambda transaction: transaction.purge(bodies, rows, PURGED_AT_ONCE)):
-            await asyncio.sleep(0.05)  # others want to write, too
+        await purge(self.writer, self.relay.retention, self.clock.at())
 
     # --- the end
 
@@ -261,14 +248,7 @@ class RelayService:
                 await self.letters.quiet()
         await self.door.close()
         await self._write(self.demand.rows(*self.clock.both()))
-        for task in list(self._background):
-            if task.get_name() == "again":
-                task.cancel()
+        self._rounds.stop()
         self._admin.should_exit = True
-        await asyncio.wait(list(self._background), timeout=2.0)
+        await self._rounds.ended(timeout=2.0)
         await self.writer.close()
-
-    def _spawn(self, work: Coroutine[object, object, None], name: str) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)

@@ -162,23 +162,26 @@ class Csp(Table):
     tls: DeliveryTls | None = None
 
 
-class UserClass(Table):
-    """`[[user.class]]`: one class of a User's own priorities, the most urgent first. An empty list means all."""
+class UserSort(Table):
+    """What `[[user.class]]` and `[[user.team]]` have in common: which requests. An empty list means all."""
 
-    name: Name = Field(examples=["top-ups"])
+    name: Name
     srvs: Annotated[tuple[Pattern, ...], Field(strict=False, max_length=1000)] = ()
     command_variants: Annotated[tuple[Annotated[int, Field(ge=1, le=8)], ...], Field(strict=False, max_length=8)] = ()
     targets: Annotated[tuple[Prefix, ...], Field(strict=False, max_length=1000)] = ()
+
+
+class UserClass(UserSort):
+    """`[[user.class]]`: one class of a User's own priorities, the most urgent first."""
+
+    name: Name = Field(examples=["top-ups"])
     reserve: Annotated[Number, Field(ge=0, le=100_000)] = 0.0
 
 
-class UserTeam(Table):
-    """`[[user.team]]`: a fixed part of a User's allocation. An empty list means all; the first that matches counts."""
+class UserTeam(UserSort):
+    """`[[user.team]]`: a fixed part of a User's allocation; the first that matches counts."""
 
     name: Name = Field(examples=["field force"])
-    srvs: Annotated[tuple[Pattern, ...], Field(strict=False, max_length=1000)] = ()
-    command_variants: Annotated[tuple[Annotated[int, Field(ge=1, le=8)], ...], Field(strict=False, max_length=8)] = ()
-    targets: Annotated[tuple[Prefix, ...], Field(strict=False, max_length=1000)] = ()
     part: Annotated[Number, Field(ge=0.001, le=1)] = Field(examples=[0.25])
 
 
