@@ -1,7 +1,7 @@
 """A dry run of a profile: what would have gone the other way, of this User's requests alone."""
 
 import pytest
-from recorded_traffic import BURST, START, configuration, traffic
+from recorded_traffic import BURST, START, Sender, configuration, traffic
 
 from sluicegate import settings
 from sluicegate.allocation import PriorityClass, Profile
@@ -41,3 +41,12 @@ def test_top_ups_would_have_passed_and_reads_would_not(record):
 def test_a_user_of_no_configuration_is_an_error(record):
     with pytest.raises(KeyError):
         other_way(record, CONFIG, "Nobody", KEEPING)
+
+
+def test_requests_are_told_under_the_class_that_they_were_replayed_in(tmp_path):
+    senders = (Sender("A", 60, srvs=("1.1.1",)), Sender("B", 60))  # 1.1.1 is critical: its second half counts
+    opened = open_record(traffic(CONFIG, senders, seconds=20.0).parquet(tmp_path / "day.parquet"))
+    halves = Profile((PriorityClass("signed", ("1.*",), (5,)), PriorityClass("others", ("1.*",))))
+    told = other_way(opened, CONFIG, "A", halves)
+    assert told.classes["signed"][0] > 100
+    assert told.classes["others"] == (0, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -92,7 +92,8 @@ def other_way(
             world, own, Replayed(record, found, plan.flows, 0.0), 1, mine,
             lambda at, _, s=step, h=horizon: reached((1 + s + min(1.0, at / h)) / 3),  # type: ignore[misc]
         )  # fmt: skip
-    return _told(found.base, profile or Profile(), before, after)
+    variants = {kind.srv: kind.command_variant for kind in plan.world.kinds}
+    return _told(found.base, profile or Profile(), variants, before, after)
 
 
 def _of_user(plan: Setting, user: str, throttled: Counter[Row]) -> Callable[[object, Output], None]:
@@ -111,11 +112,14 @@ def _of_user(plan: Setting, user: str, throttled: Counter[Row]) -> Callable[[obj
     return take
 
 
-def _told(base: int, profile: Profile, before: Counter[Row], after: Counter[Row]) -> OtherWay:
+def _told(
+    base: int, profile: Profile, variants: Mapping[str, int], before: Counter[Row], after: Counter[Row]
+) -> OtherWay:
+    """`variants`: of each SRV the Command Variant that it was replayed with."""
     names = [*(one.name for one in profile.classes), ""]
 
     def name(srv: str) -> str:
-        return names[profile.place(srv, 1, "")[0]]
+        return names[profile.place(srv, variants[srv], "")[0]]
 
     classes = {
         one: (
