@@ -1,5 +1,6 @@
 """A message that arrives in pieces: the answer is the one of the whole, as soon as it can be given, and stays."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +66,18 @@ def test_a_damaged_message_comes_to_the_same_however_it_is_cut(told, other, chan
     octets = damaged(chance, told.text.encode(), [other.text.encode()])
     cuts = data.draw(st.lists(st.integers(0, len(octets)), max_size=8))
     assert same(in_pieces(octets, cuts), by_parser(octets))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["stray", "]x", "] ] ]", "\n ]]"])
+@pytest.mark.parametrize("after", ["<sr:Header>", "<sr:RequestID>"])
+def test_of_text_out_of_place_and_the_end_of_cdata_in_it_the_first_counts(encoding, text, after):
+    told = GOOD.decode().replace("UTF-8", "UTF-16" if "16" in encoding else "UTF-8")
+    mark = b"" if encoding == "utf-8" else "\ufeff".encode(encoding)
+    octets = mark + told.replace(after, f"{after}{text * 60}]]>", 1).encode(encoding)
+    whole = by_parser(octets)
+    assert isinstance(whole, MalformedMessage)
+    assert all(same(in_pieces(octets, [at]), whole) for at in range(len(octets)))
 
 
 @given(messages(), messages(), st.randoms(use_true_random=False))

@@ -3,6 +3,7 @@
 It is the meaning of a message. The quick way (`quick`) may only ever repeat what is said here.
 """
 
+import re
 from decimal import Decimal
 from typing import Generic, TypeVar
 from xml.parsers import expat
@@ -15,6 +16,8 @@ FREE_WORK_OCTETS = 16 * MAX_HEADER_OCTETS
 """What may be gone over again for one message that comes in tiny pieces, before pieces are saved up."""
 
 _FIRST_SLICE = 1024
+_NOT_IN_TEXT = re.compile(rb"\]\0?\]\0?>")  # in UTF-16 too, give or take an octet, which does not matter
+_MOST_CUTS = 64  # before what may not stand in text; in CDATA, comments and attributes it may
 _CUT_SHORT = frozenset(  # what expat says of a message that ends too soon, and is not wrong otherwise
     expat.errors.codes[message]
     for message in (
@@ -38,6 +41,7 @@ class MessageReader(Generic[T]):
 
     __slots__ = (
         "_attempted",
+        "_cuts",
         "_failure",
         "_fed",
         "_header",
@@ -53,7 +57,7 @@ class MessageReader(Generic[T]):
         self._header: T | None = None
         self._failure: MalformedMessage | None = None
         self._held = bytearray()  # has come, but is not yet fed to the parser
-        self._seen = self._fed = self._attempted = self._work = 0
+        self._seen = self._fed = self._attempted = self._work = self._cuts = 0
         self._prolog: Prolog = "unfinished"
         parser = expat.ParserCreate(namespace_separator=SEPARATOR)
         if _DEFERS:  # expat 2.6 and later: `feed` bounds the work itself, and says at once what it knows
@@ -135,7 +139,7 @@ class MessageReader(Generic[T]):
         try:
             # Slices that grow: little is parsed beyond Header, and little twice.
             while start < len(held):
-                end = min(start + max(_FIRST_SLICE, self._fed), len(held))
+                end = self._cut(held, start, min(start + max(_FIRST_SLICE, self._fed), len(held)))
                 parser.Parse(held[start:end], False)
                 self._fed += end - start
                 start = end
@@ -148,6 +152,17 @@ class MessageReader(Generic[T]):
         except (ValueError, LookupError):  # pyexpat's own, about a codec
             raise self.walk.malformed("the encoding cannot be read") from None
         return False
+
+    def _cut(self, held: bytearray, start: int, end: int) -> int:
+        """Where a slice ends: before the first `]]>` in it.
+
+        Expat reports one that stands in text before it tells of that text, but only where it has both in one piece.
+        Which of two mistakes is the first must not depend on how a message was cut.
+        """
+        if self._cuts < _MOST_CUTS and (found := _NOT_IN_TEXT.search(held, start + 1, end)):
+            self._cuts += 1
+            return found.start()
+        return end
 
 
 class HeaderReader(MessageReader[Header]):
