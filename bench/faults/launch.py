@@ -26,11 +26,11 @@ PR_SET_PDEATHSIG = 1
 
 def weaken(level: str) -> None:
     """Each connection to an SQLite file is at this level once it was asked how durable it is."""
-    databases: Any = import_module("sluicegate.dispatch.store.databases")
+    databases: Any = import_module("sluicegate.database.connecting")
     asked = databases.assert_durable
 
-    def ask_and_weaken(connection: Any) -> None:
-        asked(connection)
+    def ask_and_weaken(connection: Any, *tables: Any) -> None:
+        asked(connection, *tables)
         if connection.dialect.name == "sqlite":
             raw = connection.connection.driver_connection
             raw.execute("COMMIT")  # within a transaction the level cannot be changed

@@ -20,9 +20,9 @@ from dispatch_rig import (
     until,
 )
 
+from sluicegate.database.errors import StoreError
 from sluicegate.dispatch import service
 from sluicegate.dispatch.parcel import State
-from sluicegate.dispatch.store.interface import StoreError
 from sluicegate.http.post import CallFailed
 
 DEVICE = device(1)

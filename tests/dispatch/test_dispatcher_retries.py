@@ -18,8 +18,8 @@ from dispatch_rig import (
     until,
 )
 
+from sluicegate.database.errors import StoreError
 from sluicegate.dispatch.parcel import Parcel
-from sluicegate.dispatch.store.interface import StoreError
 from sluicegate.http.post import Answer
 
 

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from sluicegate.database.errors import StoreError, StoreFull, StoreLost
 from sluicegate.dispatch.parcel import Incoming, Kind, Receipt, Settlement, State, Taken, Want
-from sluicegate.dispatch.store.interface import Finished, Settled, StoreError, StoreFull, StoreLost
+from sluicegate.dispatch.store.interface import Finished, Settled
 from sluicegate.dispatch.writer import Writer
 
 QUEUE = ("csp:north", "A", 0)

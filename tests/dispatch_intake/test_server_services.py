@@ -23,9 +23,9 @@ from intake_rig import (
     request,
 )
 
+from sluicegate.database.errors import StoreError, StoreFull, StoreLost
 from sluicegate.dispatch import server as ours
 from sluicegate.dispatch.parcel import State
-from sluicegate.dispatch.store.interface import StoreError, StoreFull, StoreLost
 from sluicegate.duis import LARGE_OCTETS, compose_response, read_response, request_key
 
 S, T, D, RESPONSES = "/api/v1/serviceS", "/api/v1/serviceT", "/api/v1/serviceD", "/api/v1/responses"

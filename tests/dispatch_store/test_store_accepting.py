@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 from store_material import ANN, BOB, NORTH, NOW, SOUTH, accept, ask, claim, hold, key, look, numbers, settle, sr, states
 
+from sluicegate.database.errors import StoreError
 from sluicegate.dispatch.parcel import Kind, Receipt, Settlement, State, Taken, Want
-from sluicegate.dispatch.store.interface import LARGE, Store, StoreError, Transaction
+from sluicegate.dispatch.store.interface import LARGE, Store, Transaction
 
 BLOCKED, READY, CLAIMED, DELIVERED = State.BLOCKED, State.READY, State.CLAIMED, State.DELIVERED
 

@@ -10,10 +10,11 @@ import pytest
 from store_material import ANN, NORTH, NOW, accept, ask, claim, hold, key, look, numbers, settle, sr, states
 
 from postgres import Server
+from sluicegate.database.errors import StoreError, StoreHeld, StoreLost
 from sluicegate.dispatch.parcel import Incoming, Receipt, State, Taken, Want
 from sluicegate.dispatch.store import databases
 from sluicegate.dispatch.store.databases import SESSION
-from sluicegate.dispatch.store.interface import Store, StoreError, StoreHeld, StoreLost, Transaction
+from sluicegate.dispatch.store.interface import Store, Transaction
 from sluicegate.dispatch.store.opening import open_store
 
 Opener = Callable[..., Store]

@@ -18,9 +18,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from store_material import NOW, accept, ask, claim, hold, key, settle, sr, states
 
 from postgres import WHO, Server
+from sluicegate.database.errors import StoreError, StoreFull, StoreLost, translated
 from sluicegate.dispatch.parcel import State, Taken
-from sluicegate.dispatch.store.errors import translated
-from sluicegate.dispatch.store.interface import Store, StoreError, StoreFull, StoreLost, Transaction
+from sluicegate.dispatch.store.interface import Store, Transaction
 from sluicegate.dispatch.store.opening import open_store
 
 Opener = Callable[..., Store]

@@ -13,10 +13,11 @@ from sqlalchemy import create_engine, event
 from store_material import accept, ask, sr, states
 
 from postgres import Server
+from sluicegate.database import connecting
+from sluicegate.database.durable import assert_durable
+from sluicegate.database.errors import NotDurable, StoreError, StoreLost
 from sluicegate.dispatch.parcel import State
-from sluicegate.dispatch.store import databases
-from sluicegate.dispatch.store.durable import assert_durable
-from sluicegate.dispatch.store.interface import NotDurable, Store, StoreError, StoreLost
+from sluicegate.dispatch.store.interface import Store
 from sluicegate.dispatch.store.opening import open_store
 
 Opener = Callable[..., Store]
@@ -125,10 +126,10 @@ def test_durability_is_asked_again_of_each_connection(where: str, opener: Opener
     store = opener(where)
     accept(store, sr(1))
 
-    def refuse(_: object) -> None:
+    def refuse(*_: object) -> None:
         raise NotDurable("not any more")
 
-    monkeypatch.setattr(databases, "assert_durable", refuse)
+    monkeypatch.setattr(connecting, "assert_durable", refuse)
     store._disconnect()
     with pytest.raises(NotDurable, match="not any more"):
         accept(store, sr(2))
@@ -190,7 +191,7 @@ def test_no_password_is_shown(where: str, told: str) -> None:
 
 
 def test_a_missing_driver_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(databases, "find_spec", lambda name: None)
+    monkeypatch.setattr(connecting, "find_spec", lambda name: None)
     with pytest.raises(StoreError, match=r"pip install 'sluicegate\[postgres\]'"):
         open_store("postgresql://127.0.0.1:1/db")
 

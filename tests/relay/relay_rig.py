@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from sluicegate.database.errors import StoreError, StoreFull
 from sluicegate.dispatch.parcel import Kind, State
-from sluicegate.dispatch.store.interface import StoreError, StoreFull
 from sluicegate.dispatch.store.opening import open_store
 from sluicegate.dispatch.writer import Writer
 from sluicegate.duis import compose_request, compose_response, read_header, request_key

@@ -13,7 +13,7 @@ import pytest
 from relay_rig import TOP_UP, device, in_a_loop, kind_of, request_id, sr, turns, until
 from relay_service_rig import Came, House
 
-from sluicegate.dispatch.store.interface import StoreError
+from sluicegate.database.errors import StoreError
 from sluicegate.http.post import CallFailed
 from sluicegate.relay import service as services
 from sluicegate.settings import parse_relay

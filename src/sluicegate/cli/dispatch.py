@@ -63,8 +63,8 @@ def dispatch(context: click.Context, config: Path | None, insecure: bool) -> Non
 def _run(config: Path, insecure: bool) -> None:
     import uvloop  # noqa: PLC0415 - so that `sluicegate --help` answers at once
 
+    from sluicegate.database.errors import StoreError  # noqa: PLC0415
     from sluicegate.dispatch.service import Dispatcher  # noqa: PLC0415
-    from sluicegate.dispatch.store.interface import StoreError  # noqa: PLC0415
     from sluicegate.log import Log  # noqa: PLC0415
     from sluicegate.routing import RoutesError  # noqa: PLC0415
 

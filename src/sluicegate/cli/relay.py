@@ -75,7 +75,7 @@ def run(config: Path, insecure: bool) -> None:
 def _run(config: Path, insecure: bool) -> None:
     import uvloop  # noqa: PLC0415 - so that `sluicegate --help` answers at once
 
-    from sluicegate.dispatch.store.interface import StoreError  # noqa: PLC0415
+    from sluicegate.database.errors import StoreError  # noqa: PLC0415
     from sluicegate.log import Log  # noqa: PLC0415
     from sluicegate.relay.service import RelayService  # noqa: PLC0415
 

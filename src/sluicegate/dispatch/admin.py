@@ -13,11 +13,11 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from sluicegate.database.errors import StoreError
 from sluicegate.dispatch.metrics import registry
 from sluicegate.dispatch.operator import NotOfUsers, UnknownDestination
 from sluicegate.dispatch.parcel import State
 from sluicegate.dispatch.status import backpressure, status
-from sluicegate.dispatch.store.interface import StoreError
 from sluicegate.duis import request_key
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from random import random
 from time import monotonic, time
 from typing import Protocol
 
+from sluicegate.database.errors import StoreError
 from sluicegate.dispatch.circuit import Circuit
 from sluicegate.dispatch.fair import FairQueue
 from sluicegate.dispatch.judge import Ruling, Verdict
 from sluicegate.dispatch.pace import Pace
 from sluicegate.dispatch.parcel import Kind, Parcel, Settlement, State
-from sluicegate.dispatch.store.interface import StoreError
 from sluicegate.dispatch.strategy import RetryStrategy
 from sluicegate.duis import LARGE_OCTETS
 from sluicegate.http.post import Answer, CallFailed

@@ -8,10 +8,11 @@ from functools import partial
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sluicegate.database.errors import StoreError
 from sluicegate.dispatch.backlog import Backlog
 from sluicegate.dispatch.batch import MOST_CLAIMED
 from sluicegate.dispatch.parcel import Incoming, Kind, Parcel, Queue, Receipt, Settlement, State, Taken, Want
-from sluicegate.dispatch.store.interface import LARGE, Standing, StoreError
+from sluicegate.dispatch.store.interface import LARGE, Standing
 from sluicegate.dispatch.window import Window
 from sluicegate.log import logger
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 
-from sluicegate.dispatch.store.interface import StoreError
+from sluicegate.database.errors import StoreError
 from sluicegate.dispatch.writer import Writer
 from sluicegate.log import logger
 from sluicegate.settings.dispatching import Retention

@@ -12,12 +12,12 @@ from math import ceil
 from time import time
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from sluicegate.database.errors import StoreError
 from sluicegate.dispatch import problems
 from sluicegate.dispatch.counts import Counts
 from sluicegate.dispatch.intake import Accepted, Intake, Outcome, Refused
 from sluicegate.dispatch.parcel import Incoming, Receipt, State, Taken
 from sluicegate.dispatch.problems import Problem
-from sluicegate.dispatch.store.interface import StoreError
 from sluicegate.duis import LARGE_OCTETS, WebService
 from sluicegate.log import logger
 

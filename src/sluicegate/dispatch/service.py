@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 import uvicorn
 
+from sluicegate.database.errors import StoreError, StoreLost
 from sluicegate.dispatch.admin import admin_app
 from sluicegate.dispatch.depot import Depot
 from sluicegate.dispatch.fitting import backlogs, couriers, intake_of, window_of
 from sluicegate.dispatch.operator import Operator
-from sluicegate.dispatch.protocol import BoundedProtocol
 from sluicegate.dispatch.rounds import Rounds, purge
 from sluicegate.dispatch.server import Server
-from sluicegate.dispatch.store.interface import StoreError, StoreLost
 from sluicegate.dispatch.store.opening import open_store
 from sluicegate.dispatch.writer import Writer
+from sluicegate.http.bounded import BoundedProtocol
 from sluicegate.http.listening import listen
 from sluicegate.log import logger
 from sluicegate.routing import Routes

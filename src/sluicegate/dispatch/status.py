@@ -7,8 +7,9 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 from sluicegate import __version__
+from sluicegate.database.errors import StoreError
 from sluicegate.dispatch.parcel import CSP, USER, State
-from sluicegate.dispatch.store.interface import Standing, StoreError
+from sluicegate.dispatch.store.interface import Standing
 
 if TYPE_CHECKING:
     from sluicegate.dispatch.service import Dispatcher

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic, sleep, time
 from typing import Any, Protocol, TypeVar
 
+from sluicegate.database.errors import StoreError, StoreFull, StoreLost
 from sluicegate.dispatch import steps
 from sluicegate.dispatch.batch import (
     MOST_CLAIMED,
@@ -24,7 +25,7 @@ from sluicegate.dispatch.batch import (
     singles,
 )
 from sluicegate.dispatch.parcel import Incoming, Parcel, Queue, Receipt, Settlement, Want
-from sluicegate.dispatch.store.interface import Store, StoreError, StoreFull, StoreLost, Transaction
+from sluicegate.dispatch.store.interface import Store, Transaction
 from sluicegate.log import logger
 
 GATHER = 0.004  # seconds: while there is much to write, a commit begins at most so often; a lone one does not wait

@@ -13,8 +13,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from sluicegate.database.errors import StoreError
 from sluicegate.dispatch.parcel import KEY_OCTETS, Kind, Parcel, State
-from sluicegate.dispatch.store.interface import StoreError
 from sluicegate.duis import key_text, request_key
 from sluicegate.relay.classes import shown
 from sluicegate.relay.metrics import registry

@@ -8,8 +8,8 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from math import ceil, inf, isfinite
 from typing import Any, NamedTuple, Protocol
 
+from sluicegate.database.errors import StoreError
 from sluicegate.dispatch.parcel import Incoming, Parcel, Receipt
-from sluicegate.dispatch.store.interface import StoreError
 from sluicegate.duis import LISTS_DEVICES, Header, header_key, request_key, web_service
 from sluicegate.http.post import Answer
 from sluicegate.log import logger

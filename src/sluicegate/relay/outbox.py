@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
 
+from sluicegate.database.errors import StoreError
 from sluicegate.dispatch.batch import MOST_CLAIMED
 from sluicegate.dispatch.parcel import CSP, KEY_OCTETS, USER, Incoming, Kind, Parcel, Receipt, Settlement, State, Taken
-from sluicegate.dispatch.store.interface import LARGE, StoreError
+from sluicegate.dispatch.store.interface import LARGE
 from sluicegate.dispatch.writer import Writer
 from sluicegate.duis import key_text
 from sluicegate.http.post import Answer

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from random import random
 from typing import TYPE_CHECKING, Protocol
 
-from sluicegate.dispatch.store.interface import StoreError
+from sluicegate.database.errors import StoreError
 from sluicegate.dispatch.strategy import RetryStrategy
 from sluicegate.http.post import Answer, CallFailed
 from sluicegate.log import logger

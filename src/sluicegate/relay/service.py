@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from sluicegate.database.errors import StoreError
 from sluicegate.dispatch.depot import MOST_DUE
-from sluicegate.dispatch.protocol import BoundedProtocol
 from sluicegate.dispatch.rounds import Rounds, purge
-from sluicegate.dispatch.store.interface import StoreError
 from sluicegate.dispatch.store.opening import open_store
 from sluicegate.dispatch.writer import Writer
+from sluicegate.http.bounded import BoundedProtocol
 from sluicegate.http.listening import listen
 from sluicegate.http.post import Caller
 from sluicegate.http.tls import client_context

@@ -8,8 +8,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from sluicegate import __version__
+from sluicegate.database.errors import StoreError
 from sluicegate.dispatch.parcel import State
-from sluicegate.dispatch.store.interface import StoreError
 from sluicegate.relay.classes import shown
 from sluicegate.relay.outbox import CALLBACK
 from sluicegate.relay.outlook import Demand, outlook

@@ -23,6 +23,8 @@ from sqlalchemy import (
     text,
 )
 
+from sluicegate.database.connecting import lock_number
+
 
 class Dialect(ABC):
     """How one database says it. The objects have no state."""
@@ -121,7 +123,7 @@ class Postgres(Dialect):
         """Autovacuum does it."""
 
 
-LOCK_NUMBER = "hashtextextended('sluicegate ' || current_schema(), 0)"
+LOCK_NUMBER = lock_number("sluicegate")
 """One lock for each schema, in SQL."""
 
 _LOCK = text(f"SELECT pg_advisory_xact_lock({LOCK_NUMBER})")

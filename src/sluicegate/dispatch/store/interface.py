@@ -12,26 +12,6 @@ from sluicegate.dispatch.parcel import Incoming, Parcel, Queue, Receipt, Settlem
 T = TypeVar("T")
 
 
-class StoreError(Exception):
-    """The store could not do it: nothing of the transaction is there, or (a lost connection) it is not known."""
-
-
-class StoreFull(StoreError):  # noqa: N818 - named after what has happened
-    """No space is left."""
-
-
-class StoreLost(StoreError):  # noqa: N818
-    """The connection is gone: whether the last transaction is there is not known. The next one connects again."""
-
-
-class StoreHeld(StoreError):  # noqa: N818
-    """Another dispatcher has held the store for longer than any transaction takes."""
-
-
-class NotDurable(StoreError):  # noqa: N818
-    """The database does not keep what it has said it would: it is not used."""
-
-
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What settlements led to."""

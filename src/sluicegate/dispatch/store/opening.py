@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from sluicegate.database.connecting import url_of_server
+from sluicegate.database.errors import translating
 from sluicegate.dispatch.store.databases import Database, PostgresDatabase, SqliteDatabase
-from sluicegate.dispatch.store.errors import translating
-from sluicegate.dispatch.store.interface import Store, StoreError
+from sluicegate.dispatch.store.interface import Store
 from sluicegate.dispatch.store.lease import Lease
 from sluicegate.dispatch.store.schema import prepare
 from sluicegate.dispatch.store.sql import SqlStore
-
-SERVERS = {"postgresql", "postgresql+psycopg", "postgres"}
 
 
 def open_store(where: str, *, lease_seconds: float = 15.0, clock: Callable[[], float] = time.time) -> Store:
@@ -45,9 +44,5 @@ def open_store(where: str, *, lease_seconds: float = 15.0, clock: Callable[[], f
 
 
 def _database(where: str) -> Database:
-    scheme, found, rest = where.partition("://")
-    if not found:
-        return SqliteDatabase(Path(where).resolve())
-    if scheme not in SERVERS:
-        raise StoreError(f"the store is a file or postgresql://..., and not {scheme[:20]}://...")
-    return PostgresDatabase(f"postgresql://{rest}")
+    url = url_of_server(where)
+    return PostgresDatabase(url) if url is not None else SqliteDatabase(Path(where).resolve())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, insert, inspect, select
 
+from sluicegate.database.errors import StoreError
 from sluicegate.dispatch.store.dialects import Dialect
-from sluicegate.dispatch.store.interface import StoreError
 from sluicegate.dispatch.store.tables import VERSION, meta, metadata
 
 

@@ -10,19 +10,11 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from sluicegate.database.errors import StoreError, StoreHeld, StoreLost, translating
 from sluicegate.dispatch.parcel import Incoming, Parcel, Receipt, Settlement, State, Want
 from sluicegate.dispatch.store import accepting, claiming, purging, reading, settling
 from sluicegate.dispatch.store.databases import Database
-from sluicegate.dispatch.store.errors import translating
-from sluicegate.dispatch.store.interface import (
-    Finished,
-    Settled,
-    Standing,
-    StoreError,
-    StoreHeld,
-    StoreLost,
-    Transaction,
-)
+from sluicegate.dispatch.store.interface import Finished, Settled, Standing, Transaction
 from sluicegate.dispatch.store.lease import Lease
 from sluicegate.dispatch.store.work import Work
 from sluicegate.log import logger

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
+from collections.abc import Collection
 
-from sluicegate.dispatch.store.interface import NotDurable
+from sqlalchemy import Connection, bindparam, text
+
+from sluicegate.database.errors import NotDurable
 
 FULL = 2
 """SQLite `synchronous`: each commit waits for the disk. 1 (NORMAL) may lose the last ones with WAL."""
@@ -14,12 +16,12 @@ ON_DISK = {"on", "remote_apply", "remote_write"}
 configured, for them. `local` does not wait for these, and a failover would lose what was acknowledged."""
 
 
-def assert_durable(connection: Connection) -> None:
-    """Raises NotDurable, with what to do, where a commit on this connection could be lost."""
+def assert_durable(connection: Connection, tables: Collection[str] = ()) -> None:
+    """Raises NotDurable, with what to do, where a commit on this connection could be lost. `tables`: that count."""
     if connection.dialect.name == "sqlite":
         _assert_sqlite(connection)
     else:
-        _assert_postgres(connection)
+        _assert_postgres(connection, tables)
 
 
 def _assert_sqlite(connection: Connection) -> None:
@@ -36,7 +38,7 @@ def _assert_sqlite(connection: Connection) -> None:
         raise NotDurable(f"SQLite's synchronous is {level}: a commit does not wait for the disk; it must be 2 (FULL)")
 
 
-def _assert_postgres(connection: Connection) -> None:
+def _assert_postgres(connection: Connection, tables: Collection[str]) -> None:
     for name in ("fsync", "full_page_writes"):
         if _setting(connection, name) != "on":
             raise NotDurable(
@@ -52,7 +54,7 @@ def _assert_postgres(connection: Connection) -> None:
     encoding = _setting(connection, "server_encoding")
     if encoding != "UTF8":
         raise NotDurable(f"PostgreSQL's database is in {encoding}: not every text can be stored; make it in UTF8")
-    unlogged = connection.scalars(_UNLOGGED).all()
+    unlogged = connection.scalars(_UNLOGGED, {"tables": list(tables)}).all()
     if unlogged:
         raise NotDurable(
             f"PostgreSQL's table {unlogged[0]} is not logged: a crash empties it; ALTER TABLE ... SET LOGGED"
@@ -61,8 +63,8 @@ def _assert_postgres(connection: Connection) -> None:
 
 _UNLOGGED = text(
     "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(current_schema())) "
-    "AND relname IN ('parcel', 'body', 'link', 'meta', 'dispatcher', 'flag') AND relpersistence <> 'p' ORDER BY relname"
-)
+    "AND relname IN :tables AND relpersistence <> 'p' ORDER BY relname"
+).bindparams(bindparam("tables", expanding=True))
 
 
 def _setting(connection: Connection, name: str) -> str:

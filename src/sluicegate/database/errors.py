@@ -1,4 +1,4 @@
-"""From what a driver says to what the dispatcher is told. No parameters, no statements, no passwords."""
+"""What a database could not do, and from what a driver says to that. No parameters, no statements, no passwords."""
 
 from __future__ import annotations
 
@@ -9,7 +9,26 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from sluicegate.dispatch.store.interface import StoreError, StoreFull, StoreHeld, StoreLost
+
+class StoreError(Exception):
+    """The store could not do it: nothing of the transaction is there, or (a lost connection) it is not known."""
+
+
+class StoreFull(StoreError):  # noqa: N818 - named after what has happened
+    """No space is left."""
+
+
+class StoreLost(StoreError):  # noqa: N818
+    """The connection is gone: whether the last transaction is there is not known. The next one connects again."""
+
+
+class StoreHeld(StoreError):  # noqa: N818
+    """Somebody else has held the store for longer than any transaction takes."""
+
+
+class NotDurable(StoreError):  # noqa: N818
+    """The database does not keep what it has said it would: it is not used."""
+
 
 TEXT = 300
 """Characters of what a driver said that are passed on."""
