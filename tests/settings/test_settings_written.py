@@ -49,7 +49,8 @@ KEYS = {(table, key): field for table, key, field in keys()}
 def test_the_model_has_the_tables_that_this_test_looks_at():
     assert {table for table, _ in KEYS} == {
         "capacity", "responses", "gateway", "gateway.tls", "gateway.upstream_tls", "gateway.timeouts",
-        "gateway.limits", "gateway.backpressure", "admin", "record", "user", "user.ids", "user.class", "user.team",
+        "gateway.limits", "gateway.backpressure", "admin", "record", "operations", "account", "account.tls",
+        "profiles", "user", "user.ids", "user.class", "user.team",
         "dispatch", "dispatch.tls", "dispatch.routes", "dispatch.retention", "dispatch.codes", "dispatch.users",
         "dispatch.users.retry", "dispatch.users.tls", "csp", "csp.retry", "csp.circuit", "csp.tls",
     }  # fmt: skip

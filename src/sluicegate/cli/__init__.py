@@ -6,6 +6,7 @@ Modules of commands import what is heavy inside their functions, so that `sluice
 import click
 
 from sluicegate import __version__
+from sluicegate.cli.audit import audit
 from sluicegate.cli.check import check
 from sluicegate.cli.demo import demo
 from sluicegate.cli.dispatch import dispatch
@@ -17,6 +18,7 @@ from sluicegate.cli.replay import replay
 from sluicegate.cli.serve import serve
 from sluicegate.cli.simulate import simulate
 from sluicegate.cli.stand_in import stand_in
+from sluicegate.cli.token import token
 
 
 @click.group(
@@ -39,5 +41,5 @@ def main() -> None:
     """
 
 
-for command in (demo, init, check, serve, dispatch, profile, relay, simulate, replay, incident, stand_in):
+for command in (demo, init, check, serve, dispatch, profile, token, audit, relay, simulate, replay, incident, stand_in):
     main.add_command(command)

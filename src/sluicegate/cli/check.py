@@ -62,7 +62,8 @@ def _figures(settings: Settings) -> list[tuple[str, str, str]]:
     from sluicegate.ledger.bounds import bounds  # noqa: PLC0415
 
     capacity, book = settings.capacity, Book.from_settings(settings)
-    most = bounds(capacity, book)
+    own = settings.profiles.most_reserve if settings.account is not None else 0.0
+    most = bounds(capacity, book, own)
     enforced = capacity.enforce and all(user.enforce for user in settings.users)
     remark = "" if enforced else " (not enforced)"
     return [

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sluicegate.cli.configuration import ConfigurationRefused, config_option
+from sluicegate.cli.account import account_of, account_options, delete, dry_run, put, restore, show, versions
+from sluicegate.cli.configuration import ConfigurationRefused
 from sluicegate.cli.evidence import Bars, packages_needed
 from sluicegate.cli.records import moment_of, settings_of, zone_option
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
     from sluicegate.allocation import Profile
-    from sluicegate.simulate.replay.profiles import OtherWay
 
 ROLES = ("IS", "GS", "ES", "ED", "GT", "OU", "RSA")
 
@@ -28,6 +28,7 @@ Examples:
   sluicegate profile suggest --role GS
   sluicegate profile check profile.toml
   sluicegate profile try profile.toml --record record/ --config sluicegate.toml --user "Large Supplier A"
+  sluicegate profile put profile.toml --account https://account.example:8091 --token-file token
 """,
 )
 def profile() -> None:
@@ -106,12 +107,16 @@ def _read(path: Path) -> Profile:
 Examples:
   sluicegate profile try profile.toml --record record/ --config sluicegate.toml --user "Large Supplier A"
   sluicegate profile try profile.toml --record record/ --config sluicegate.toml --user A --since 2026-11-24T17:00
+  sluicegate profile try profile.toml --account https://account.example:8091 --token-file token
 """,
 )
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--record", required=True, metavar="RECORD", help="The traffic record: a file, a folder, or a pattern.")
-@config_option
-@click.option("--user", required=True, metavar="NAME", help="Whose profile it is.")
+@click.option("--record", metavar="RECORD", help="The operator: the traffic record, a file, a folder, or a pattern.")
+@click.option(
+    "--config", "-c", metavar="FILE", type=click.Path(path_type=Path), help="The operator: the configuration."
+)
+@click.option("--user", metavar="NAME", help="The operator: whose profile it is.")
+@account_options
 @click.option("--since", metavar="TIME", help="Rows from this time on (ISO 8601). [the record's last hour]")
 @click.option("--until", metavar="TIME", help="Rows before this time.")
 @zone_option
@@ -119,9 +124,12 @@ Examples:
 def try_(
     path: Path,
     *,
-    record: str,
-    config: Path,
-    user: str,
+    record: str | None,
+    config: Path | None,
+    user: str | None,
+    account: str | None,
+    token_file: Path | None,
+    ca: Path | None,
     since: str | None,
     until: str | None,
     zone: ZoneInfo,
@@ -130,12 +138,18 @@ def try_(
     """A dry run: which throttled requests of the last hour would have gone the other way.
 
     Replays the record with the profile that the configuration has for the User, and with this one; everybody's
-    requests, for what is spare depends on them. Nothing is changed anywhere.
+    requests, for what is spare depends on them. Nothing is changed anywhere. The operator names the record; a User
+    asks its account, which replays the gateway's own.
 
     \b
     Exit code: 0 done, 1 it could not be done, 2 wrong usage.
     """
     wanted = _read(path)
+    if record is None:
+        _print_told(dry_run(account_of(account, token_file, ca), path))
+        return
+    if config is None or user is None:
+        raise click.UsageError("beside --record, say --config FILE and --user NAME")
     with packages_needed():
         import sluicegate.simulate.replay.profiles as replaying  # noqa: PLC0415
     from sluicegate.simulate.record import RecordError  # noqa: PLC0415
@@ -150,21 +164,34 @@ def try_(
             told = replaying.other_way(opened, settings, user, wanted, lambda part: bars.reached("replaying", part))
     except RecordError as error:
         raise click.ClickException(str(error)) from None
-    _print(told, opened.span and opened.span.first, opened.span and opened.span.last)
+    span = opened.span
+    said = f"{span.first:%Y-%m-%d %H:%M:%S} to {span.last:%H:%M:%S} UTC" if span is not None else ""
+    _print(said, told.classes, told.passes, told.throttled)
 
 
-def _print(told: OtherWay, first: datetime | None, last: datetime | None) -> None:
+def _print_told(told: dict[str, Any]) -> None:
+    """What an account has answered."""
+    said = f"{told['since']} to {told['until']}" if told["since"] is not None else ""
+    classes = {one["class"] or "": (one["throttled"], one["with_this_profile"]) for one in told["classes"]}
+    _print(said, classes, told["would_have_passed"], told["would_have_been_throttled"])
+
+
+def _print(span: str, classes: Mapping[str, tuple[int, int]], passes: int, throttled: int) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     console = Console(highlight=False)
-    if first is not None and last is not None:
-        console.print(f"{first:%Y-%m-%d %H:%M:%S} to {last:%H:%M:%S} UTC")
+    if span:
+        console.print(span)
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("class")
     for heading in ("throttled", "with this profile"):
         table.add_column(heading, justify="right")
-    for name, (before, after) in told.classes.items():
+    for name, (before, after) in classes.items():
         table.add_row(name or "(the rest)", f"{before:,}", f"{after:,}")
     console.print(table)
-    console.print(f"{told.passes:,} that were throttled would have passed; {told.throttled:,} the other way round.")
+    console.print(f"{passes:,} that were throttled would have passed; {throttled:,} the other way round.")
+
+
+for command in (show, put, delete, versions, restore):
+    profile.add_command(command)

@@ -124,6 +124,23 @@ class Desk:
         self.book = self.book.with_profiles({name: counts})
         served.take_profile(counts)
 
+    def set_profiles(self, own: Mapping[str, Profile | None]) -> None:
+        """The same for several Users at once; names of no User are remembered for when there is one.
+
+        Raises:
+            ValueError: one of them cannot be.
+        """
+        for name, profile in own.items():
+            if profile is None:
+                self._own.pop(name, None)
+            else:
+                self._own[name] = profile
+        self.book = Book.from_settings(self.settings).with_profiles(self._own)
+        for holder in self.book.holders:
+            if holder.name in own:
+                self.ledger.set_profile(holder.name, holder.profile)
+                self.users[holder.name].take_profile(holder.profile)
+
     def _take(self, settings: Settings, book: Book) -> None:
         names = {holder.name for holder in book.holders}
         for name in self._seats.keys() - names:

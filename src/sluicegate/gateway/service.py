@@ -22,6 +22,7 @@ from sluicegate.http.listening import listen
 from sluicegate.http.pool import Pool
 from sluicegate.http.post import Caller
 from sluicegate.log import Log, logger
+from sluicegate.operations.account.service import CONNECTIONS, Accounts
 from sluicegate.operations.admin import admin_app
 from sluicegate.operations.record import Recorder
 from sluicegate.operations.status import Above, Rates, above
@@ -51,6 +52,7 @@ class Gateway:
         self.desk = Desk(settings)
         self.rates = Rates(monotonic())
         self.backpressure: BackPressure | None = None
+        self.accounts: Accounts | None = None
         self._asking: asyncio.Task[None] | None = None
         self.last_reload_error: str | None = None
         self._active = self._reloading = self._reload_wanted = False
@@ -130,6 +132,7 @@ class Gateway:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
         prepared = await asyncio.to_thread(prepare, self.settings)
+        await self._start_accounts()
         self._start(loop, prepared)
         self._listen_to_dispatcher(prepared)
         admin = self._start_admin()
@@ -151,6 +154,8 @@ class Gateway:
         await self._drain()
         if self.recorder is not None:
             await asyncio.to_thread(self.recorder.close)
+        if self.accounts is not None:
+            await self.accounts.stop()
         sweeper.cancel()
         self._stop_listening_to_dispatcher()
         if admin is not None:
@@ -167,9 +172,23 @@ class Gateway:
         """
         self.desk.set_profile(name, profile)
 
+    def set_profiles(self, own: Mapping[str, Profile | None]) -> None:
+        """The same for several Users at once. For the event loop.
+
+        Raises:
+            ValueError: one of them cannot be.
+        """
+        self.desk.set_profiles(own)
+
     def stop(self) -> None:
         """Begin to drain, as SIGTERM does."""
         self._stop.set()
+
+    async def _start_accounts(self) -> None:
+        """What Users have set themselves counts before the first request."""
+        if self.settings.operations is not None:
+            self.accounts = Accounts(self, str.__str__(self.settings.operations.database))
+            await self.accounts.start()
 
     def _start(self, loop: asyncio.AbstractEventLoop, prepared: Prepared) -> None:
         settings = self.settings
@@ -180,7 +199,8 @@ class Gateway:
         self._reception = Reception(loop, self.desk, pool, lambda front: Exchange(front, self.desk))
         listening = listen("gateway.listen", address.host, address.port)
         self.port = int(listening.getsockname()[1])
-        senders = descriptors_for_senders(gateway.limits.connections, settings.capacity.max_in_flight)
+        others = CONNECTIONS if settings.account is not None else 0
+        senders = descriptors_for_senders(gateway.limits.connections, settings.capacity.max_in_flight + others)
         self._door = Door(self._reception, listening, prepared.tls, senders)
         if settings.record is not None:
             self.desk.recorder = Recorder(settings.record)
@@ -316,6 +336,8 @@ class Gateway:
             self._pool = Pool(reception.loop, gateway.upstream, gateway.timeouts, self.desk.breaker, upstream_tls)
             reception.pool = self._pool
             reception.prefix = gateway.upstream.prefix.encode()
+        if self.accounts is not None:
+            self.accounts.reloaded()
 
     async def _drain(self) -> None:
         """Accept no more, let every request that was taken have its answer, for `drain` seconds at the most."""
@@ -344,6 +366,10 @@ def _way(settings: Settings) -> tuple[object, ...]:
     return gateway.upstream, gateway.upstream_tls, gateway.timeouts
 
 
+def _has_tls(settings: Settings) -> bool:
+    return settings.account is not None and settings.account.tls is not None
+
+
 def _refuse_the_unchangeable(old: Settings, new: Settings) -> None:
     """Raises ValueError for what a reload cannot change."""
     for what, before, after in (
@@ -351,6 +377,9 @@ def _refuse_the_unchangeable(old: Settings, new: Settings) -> None:
         ("gateway.tls being there", old.gateway.tls is None, new.gateway.tls is None),
         ("admin.listen", old.admin and old.admin.listen, new.admin and new.admin.listen),
         ("record", old.record, new.record),
+        ("operations", old.operations, new.operations),
+        ("account.listen", old.account and old.account.listen, new.account and new.account.listen),
+        ("account.tls being there", _has_tls(old), _has_tls(new)),
     ):
         if before != after:
             raise ValueError(f"{what} cannot change while the gateway runs: restart it")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sluicegate.allocation import Book, Holder
+from sluicegate.allocation import Book, Profile
 from sluicegate.settings import Capacity
 from sluicegate.throttle import Teams
 from sluicegate.throttle.depths import allocation_depth, system_depth
@@ -26,13 +26,16 @@ class Bounds:
     sustained: float
 
 
-def bounds(capacity: Capacity, book: Book) -> Bounds:
-    """The bounds of a capacity with the allocations of a book, as they count under that capacity."""
+def bounds(capacity: Capacity, book: Book, own: float = 0.0) -> Bounds:
+    """The bounds of a capacity with the allocations of a book, as they count under that capacity.
+
+    `own`: by how much every User may make its bank deeper itself, in SR, where its profile in the book does not.
+    """
     burst, heaviest = capacity.burst_seconds, capacity.heaviest
     effective = book.effective(capacity.maximum).allocations
     system = system_depth(capacity.operating_threshold, burst, heaviest)
     allocated = sum(
-        allocation_depth(allocation, burst, heaviest, _on_top(holder, allocation, capacity))
+        allocation_depth(allocation, burst, heaviest, max(own, deeper(holder.profile, allocation, capacity)))
         for holder, allocation in zip(book.holders, effective, strict=True)
     )
     # The book's own total where nothing was cut: it is free of the rounding of a sum of floats.
@@ -40,9 +43,8 @@ def bounds(capacity: Capacity, book: Book) -> Bounds:
     return Bounds(worst_burst=system + allocated, sustained=max(capacity.operating_threshold, within))
 
 
-def _on_top(holder: Holder, allocation: float, capacity: Capacity) -> float:
-    """How much deeper its profile makes a User's bank, in SR."""
-    profile = holder.profile
+def deeper(profile: Profile | None, allocation: float, capacity: Capacity) -> float:
+    """How much deeper a profile makes the bank of a User with an allocation (SR/s, the effective one), in SR."""
     if profile is None:
         return 0.0
     burst, heaviest = capacity.burst_seconds, capacity.heaviest

@@ -150,6 +150,7 @@ class GatewayCollector(Collector):
             "sluicegate_abandoned_requests", "Requests whose sender left before the answer.", value=totals.abandoned
         )
         yield from self._record()
+        yield from self._operations()
         if self._log is not None:
             yield CounterMetricFamily(
                 "sluicegate_log_lines_dropped", "Log lines that nobody took in time.", value=self._log.dropped
@@ -169,6 +170,27 @@ class GatewayCollector(Collector):
             )
             yield CounterMetricFamily(
                 "sluicegate_record_rows_lost", "Rows that were not recorded.", value=recorder.lost
+            )
+
+    def _operations(self) -> Iterator[Metric]:
+        accounts = self._watched.accounts
+        if accounts is not None:
+            yield _gauge(
+                "sluicegate_operations_failing",
+                "1 while the operations database cannot be used.",
+                accounts.failing != "",
+            )
+            yield _gauge("sluicegate_own_profiles", "Users whose own profile is in force.", accounts.own_profiles)
+            answers = CounterMetricFamily(
+                "sluicegate_account_answers", "Answers of the account API by status.", labels=["status"]
+            )
+            for status, count in sorted(accounts.answers.items()):
+                answers.add_metric([str(status)], count)
+            yield answers
+            yield CounterMetricFamily(
+                "sluicegate_account_refused_tokens",
+                "Requests to the account API without a token that counts.",
+                value=accounts.refused_tokens,
             )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sluicegate.allocation import Profile
     from sluicegate.operations.record import Recorder
     from sluicegate.operations.tally import Tally
-    from sluicegate.operations.watch import Watched
+    from sluicegate.operations.watch import Kept, Watched
 
 OUTCOMES = ("within", "excess", "throttled", "rejected", "csp-backlog")
 Counts = tuple[int, int, int, int, int]
@@ -118,6 +118,7 @@ def status(watched: Watched, rates: Rates) -> dict[str, object]:
         "refused": dict(sorted(totals.refused.items())),
         "backpressure": _backpressure(watched, now),
         "record": _record(watched.recorder),
+        "operations": _operations(watched.accounts),
         "draining": watched.draining,
         "last_reload_error": watched.last_reload_error,
         "users": users,
@@ -163,6 +164,20 @@ def _record(recorder: Recorder | None) -> dict[str, object] | None:
         "why": recorder.stopped or None,
         "folder": str(recorder.folder),
         "rows": {"written": recorder.written, "waiting": recorder.waiting, "lost": recorder.lost},
+    }
+
+
+def _operations(accounts: Kept | None) -> dict[str, object] | None:
+    """Whether what Users set themselves reaches this gateway; None where there is no database for it."""
+    if accounts is None:
+        return None
+    return {
+        "database": "failing" if accounts.failing else "working",
+        "why": accounts.failing or None,
+        "looked_seconds_ago": None if accounts.age == float("inf") else round(accounts.age, 3),
+        "own_profiles": accounts.own_profiles,
+        "answers": {str(code): count for code, count in sorted(accounts.answers.items())},
+        "refused_tokens": accounts.refused_tokens,
     }
 
 

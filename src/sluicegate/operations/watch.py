@@ -44,6 +44,30 @@ class Told(Protocol):
         """The CSPs that take no more from somebody, by name."""
 
 
+class Kept(Protocol):
+    """The accounts of Users."""
+
+    @property
+    def failing(self) -> str:
+        """Why their database cannot be used now; empty where it can."""
+
+    @property
+    def age(self) -> float:
+        """Seconds since what Users set was last looked for in the database."""
+
+    @property
+    def own_profiles(self) -> int:
+        """How many Users' own profiles are in force."""
+
+    @property
+    def answers(self) -> Mapping[int, int]:
+        """Answers of the account API, by status."""
+
+    @property
+    def refused_tokens(self) -> int:
+        """Requests to it without a token that counts."""
+
+
 class Watched(Protocol):
     """A gateway, as the operator's side sees it. Everything here is read, nothing written."""
 
@@ -74,6 +98,10 @@ class Watched(Protocol):
     @property
     def recorder(self) -> Recorder | None:
         """Who keeps the traffic record; None where none is kept."""
+
+    @property
+    def accounts(self) -> Kept | None:
+        """The accounts of Users; None where there are none."""
 
     @property
     def backpressure(self) -> Told | None:

@@ -40,6 +40,7 @@ from sluicegate.settings.model import (
     User,
     UserId,
 )
+from sluicegate.settings.operating import AccountApi, AccountTls, Operations, Profiles
 from sluicegate.settings.patterns import patterns_of
 from sluicegate.settings.problems import Problem, SettingsError
 from sluicegate.settings.profiles import ProfileFile, check_profile, load_profile, parse_profile
@@ -50,6 +51,8 @@ from sluicegate.settings.starter import starter
 
 __all__ = [
     "ROLES",
+    "AccountApi",
+    "AccountTls",
     "Address",
     "Admin",
     "Backpressure",
@@ -67,8 +70,10 @@ __all__ = [
     "GatewayTls",
     "Limits",
     "Network",
+    "Operations",
     "Problem",
     "ProfileFile",
+    "Profiles",
     "Record",
     "Relay",
     "RelayClass",

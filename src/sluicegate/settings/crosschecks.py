@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
-from sluicegate.settings import dispatch_checks
+from sluicegate.settings import account_checks, dispatch_checks
 from sluicegate.settings.fields import Address
 from sluicegate.settings.installed import installed
 from sluicegate.settings.model import Settings
@@ -229,6 +229,7 @@ _CHECKS: tuple[Check, ...] = (
     _tls,
     _admin,
     _record,
+    *account_checks.CHECKS,
     *dispatch_checks.CHECKS,
 )
 

@@ -82,6 +82,16 @@ def store(value: Any, info: ValidationInfo) -> Database:
     return database
 
 
+def operations(value: Any, info: ValidationInfo) -> Database:
+    """As `store`: where operators and Users keep what is theirs."""
+    database = _database(value, info, "operations.db")
+    if database.remote and not database.postgresql:
+        raise ValueError(
+            'must be the path of a file, or a URL of PostgreSQL such as "postgresql://sluicegate@db.example/operations"'
+        )
+    return database
+
+
 def any_database(value: Any, info: ValidationInfo) -> Database:
     """The path of an SQLite file, or the URL of any database that SQLAlchemy knows."""
     return _database(value, info, "devices.db")

@@ -45,6 +45,8 @@ def check_files(settings: Settings) -> list[Finding]:
         found += _one(_revoked, ("gateway", "tls", "client_crl"), settings.gateway.tls.client_crl)
     if settings.record:
         found += _folder(("record", "folder"), settings.record.folder)
+    if settings.operations and not settings.operations.database.remote:
+        found += _store(("operations", "database"), Path(settings.operations.database))
     if settings.dispatch:
         found += _databases(settings.dispatch)
     return found
@@ -95,6 +97,9 @@ def _tables(settings: Settings) -> Iterator[_Tls]:
         (("dispatch", "users", "tls"), "dispatch.users.tls", dispatch.users.tls if dispatch else None),
         *((("csp", index, "tls"), f"csp.tls of {csp.name}", csp.tls) for index, csp in enumerate(settings.csps)),
     ]
+    if settings.account and settings.account.tls:
+        of_account = settings.account.tls
+        yield _Tls(("account", "tls"), "account.tls", of_account.certificate, of_account.key, "ca", None)
     for table, shown in own:
         if shown:
             name = ".".join(map(str, table))

@@ -23,6 +23,7 @@ from sluicegate.settings.dispatching import (
     UserClass,
     UserTeam,
 )
+from sluicegate.settings.operating import AccountApi, Operations, Profiles
 from sluicegate.settings.table import (
     HIGHEST_RATE,
     LOWEST_RATE,
@@ -231,6 +232,9 @@ class Settings(Table):
     gateway: Gateway
     admin: Admin | None = None
     record: Record | None = None
+    operations: Operations | None = None
+    account: AccountApi | None = None
+    profiles: Profiles = Profiles()
     dispatch: Dispatch | None = None
     csps: Annotated[tuple[Csp, ...], Field(strict=False, max_length=MOST_CSPS)] = Field(default=(), alias="csp")
     users: Annotated[tuple[User, ...], Field(strict=False, min_length=1, max_length=MOST_USERS)] = Field(alias="user")

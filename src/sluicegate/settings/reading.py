@@ -60,6 +60,8 @@ _STAND_INS: Mapping[problems.Path, Any] = {
     **{("csp", "*", key): value for key, value in _A_CSP.items()},
     ("csp", "*", "prefixes", "*"): "00",
     ("gateway", "backpressure", "url"): "http://admin.invalid:1",
+    ("account", "tls", "certificate"): "?",
+    ("account", "tls", "key"): "?",
     ("dispatch", "tls", "certificate"): "?",
     ("dispatch", "tls", "key"): "?",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from textwrap import shorten
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -26,6 +27,7 @@ _BOUNDS: Mapping[str, tuple[str, str]] = {
     "less_than": ("lt", "below"),
     "less_than_equal": ("le", "at most"),
 }
+_MOST_KEYS = 75  # characters of a list of keys
 _TABLES = ("model_type", "model_attributes_type", "dict_type", "mapping_type")
 
 
@@ -84,7 +86,8 @@ def _unknown(path: Path, root: type[BaseModel]) -> str:
     homes = [table for table, keys in _tables(root) if key in keys]
     if homes:
         return f"is not a key of this table: it belongs in {homes[0]}"
-    return f"is not a key of this table: take it out. The keys are {', '.join(known)}"
+    listed = shorten(", ".join(known), _MOST_KEYS, placeholder=" …")
+    return f"is not a key of this table: take it out. The keys are {listed}"
 
 
 def _quotes(kind: str, value: Any) -> str:

@@ -1,0 +1,139 @@
+"""The accounts of a gateway as a service: what Users have set comes into force, and their API answers."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Coroutine, Mapping
+from time import monotonic
+from typing import Final
+
+from sluicegate.front.tls import server_context
+from sluicegate.http.listening import listen
+from sluicegate.http.tls import no_password
+from sluicegate.log import logger
+from sluicegate.operations.account.api import AccountApi
+from sluicegate.operations.account.door import MOST, Door
+from sluicegate.operations.account.dry_run import DryRuns
+from sluicegate.operations.account.governed import Governed
+from sluicegate.operations.account.profiles import OwnProfiles
+from sluicegate.operations.account.sign_in import SignIn
+from sluicegate.operations.store.worker import Unavailable, Worker
+
+EVERY: Final = 2.0  # seconds between looks at what others have written
+AT_START: Final = 5.0  # seconds that a start waits for the database
+CONNECTIONS: Final = MOST  # descriptors that the API may take
+
+
+class Accounts:
+    """What Users have set themselves, and where they set it. For the event loop of the gateway.
+
+    Where the database cannot be asked, the gateway serves all the same: at a start with the profiles of the
+    configuration, later with those that it knows.
+    """
+
+    def __init__(self, gateway: Governed, database: str) -> None:
+        self._gateway = gateway
+        self._worker = Worker(database)
+        self._profiles = OwnProfiles(gateway, self._worker)
+        self._sign_in = SignIn(self._worker, self._profiles)
+        self._dry_runs = DryRuns(gateway, self._profiles)
+        self._api = AccountApi(self._worker, self._profiles, self._sign_in, self._dry_runs)
+        self._door: Door | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._caught_up_at = float("-inf")
+        self.port: int | None = None
+
+    # --- what operations look at
+
+    @property
+    def failing(self) -> str:
+        """Why the database cannot be used now; empty where it can."""
+        return self._worker.failing
+
+    @property
+    def age(self) -> float:
+        """Seconds since what Users set was last looked for in the database."""
+        return monotonic() - self._caught_up_at
+
+    @property
+    def own_profiles(self) -> int:
+        """How many Users' own profiles are in force."""
+        return len(self._profiles.in_force)
+
+    @property
+    def answers(self) -> Mapping[int, int]:
+        """Answers of the API, by status."""
+        return self._api.answers
+
+    @property
+    def refused_tokens(self) -> int:
+        """Requests without a token that counts."""
+        return self._sign_in.refused
+
+    # --- its life
+
+    async def start(self) -> None:
+        """Bring what Users have set into force, and begin to answer. Raises OSError: the address, or a TLS file."""
+        account = self._gateway.settings.account
+        if account is not None:
+            if account.tls is not None:
+                self._tls = server_context(str(account.tls.certificate), str(account.tls.key), None, None)
+            listening = listen("account.listen", account.listen.host, account.listen.port)
+            self.port = int(listening.getsockname()[1])
+            self._door = Door(self._api.app(), listening, self._tls)
+        try:
+            async with asyncio.timeout(AT_START):
+                await self._catch_up()
+        except TimeoutError:
+            logger().error("the operations database does not answer: the profiles of the configuration count so far")
+        self._spawn(self._look())
+        if self._door is not None:
+            self._spawn(self._door.serve())
+
+    def reloaded(self) -> None:
+        """The settings are other ones, and the files of TLS may be."""
+        self._profiles.reloaded()
+        account = self._gateway.settings.account
+        if self._tls is not None and account is not None and account.tls is not None:
+            try:
+                self._tls.load_cert_chain(account.tls.certificate, account.tls.key, password=no_password)
+            except OSError as error:
+                logger().error(
+                    "the certificate of the account API cannot be used: the last one goes on", why=str(error)
+                )
+
+    async def stop(self) -> None:
+        """Answer what was asked, and end."""
+        if self._door is not None:
+            self._door.close()
+        self._dry_runs.stop()
+        serving = [task for task in self._tasks if task.get_name() != "look"]
+        if serving:
+            await asyncio.wait(serving, timeout=4.0)
+        for task in list(self._tasks):
+            task.cancel()
+        self._worker.close()
+        await self._worker.ended(2.0)
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY)
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        try:
+            await self._profiles.catch_up()
+        except Unavailable:
+            return  # the worker has said why
+        except Exception:
+            logger().exception("what Users have set themselves could not be taken")
+        else:
+            self._caught_up_at = monotonic()
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        name = "look" if not self._tasks else "serve"
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

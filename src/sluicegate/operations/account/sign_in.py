@@ -1,0 +1,105 @@
+"""Who asks? A bearer token says so; who shows none that counts is slowed, by address."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import Final, NamedTuple
+
+from starlette.requests import Request
+
+from sluicegate.front.identity import counted_as
+from sluicegate.front.offences import BANISHED, Offences
+from sluicegate.log import logger
+from sluicegate.operations.account.allowance import Allowance
+from sluicegate.operations.account.problems import NO_TOKEN, TOO_OFTEN, UNKNOWN_USER, Refusal
+from sluicegate.operations.account.profiles import OwnProfiles
+from sluicegate.operations.store import tokens, trail
+from sluicegate.operations.store.store import OperationsStore
+from sluicegate.operations.store.tokens import Token
+from sluicegate.operations.store.worker import Worker
+from sluicegate.settings import User
+
+LONGEST: Final = 200  # characters of a field that may hold a token
+EVERYBODY: Final = ""
+
+
+class Caller(NamedTuple):
+    """Who asks: a User of the configuration, by a token of its own."""
+
+    user: User
+    token: int
+
+    @property
+    def who(self) -> str:
+        """For the audit trail."""
+        return f"User {self.user.name}, token {self.token}"
+
+
+class SignIn:
+    """Asks each request for its token. The database is asked each time: a token that is revoked counts no more at once.
+
+    Attributes:
+        refused: how many requests came without a token that counts.
+    """
+
+    def __init__(self, worker: Worker, profiles: OwnProfiles) -> None:
+        self._worker = worker
+        self._profiles = profiles
+        self._offences = Offences()
+        self._of_address = Allowance(40, 0.1)
+        self._of_user = Allowance(40, 0.1)
+        self._of_all = Allowance(200, 0.01)
+        self.refused = 0
+
+    async def caller(self, request: Request) -> Caller:
+        """Who asks. Raises Refusal, or Unavailable."""
+        crowd = counted_as(request.client.host if request.client else "local")
+        now = monotonic()
+        if self._offences.banished(crowd, now):
+            raise Refusal(TOO_OFTEN, "too many tokens from this address were none", retry_after=BANISHED)
+        _take(self._of_address, crowd, now)
+        _take(self._of_all, EVERYBODY, now)
+        found = await self._holder(request)
+        if found is None or found.scope != tokens.OF_USER:
+            raise await self._refusal(crowd)
+        user = self._profiles.user(found.name)
+        if user is None:
+            raise Refusal(UNKNOWN_USER, "the User of this token is not in the configuration any more")
+        _take(self._of_user, user.name, now)
+        return Caller(user, found.id)
+
+    async def _holder(self, request: Request) -> Token | None:
+        fields = request.headers.getlist("authorization")
+        scheme, _, shown = (fields[0] if len(fields) == 1 else "").partition(" ")
+        if scheme.lower() != "bearer" or len(shown) > LONGEST or not tokens.FORM.fullmatch(shown):
+            return None
+        return await self._worker.do(lambda store: _find(store, shown))
+
+    async def _refusal(self, crowd: str) -> Refusal:
+        self.refused += 1
+        delay = self._offences.commit(crowd, monotonic())
+        if delay < 0:
+            logger().warning("an address is kept out: too many tokens that are none", address=crowd, seconds=BANISHED)
+            return Refusal(
+                TOO_OFTEN, "too many tokens from this address were none", retry_after=BANISHED,
+                fields={"Connection": "close"},
+            )  # fmt: skip
+        await asyncio.sleep(delay)
+        return Refusal(
+            NO_TOKEN,
+            "send `Authorization: Bearer TOKEN` with a token that has neither ended nor been revoked; the operator "
+            "makes one by `sluicegate token create`",
+            fields={"WWW-Authenticate": 'Bearer realm="sluicegate account"'},
+        )
+
+
+def _find(store: OperationsStore, shown: str) -> Token | None:
+    with store.reading() as connection:
+        return tokens.holder(connection, shown, trail.now())
+
+
+def _take(allowance: Allowance, key: str, now: float) -> None:
+    wait = allowance.take(key, now)
+    if wait:
+        raise Refusal(TOO_OFTEN, "more requests than an account needs: wait", retry_after=wait)

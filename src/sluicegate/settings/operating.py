@@ -1,0 +1,39 @@
+"""`[operations]`: what operators and Users keep. `[account]`: where a User has its own. `[profiles]`: bounds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, PlainValidator
+
+from sluicegate.settings import databases, fields
+from sluicegate.settings.dispatching import Shown
+from sluicegate.settings.table import Address, File, Number, Table
+
+
+class Operations(Table):
+    """`[operations]`: the database of tokens, versions of profiles, and the audit trail. Left out, there is none."""
+
+    database: Annotated[databases.Database, PlainValidator(databases.operations), Shown] = Field(
+        default="operations.db", validate_default=True
+    )
+
+
+class AccountTls(Table):
+    """`[account.tls]`: the certificate of the account API."""
+
+    certificate: File = Field(examples=["tls/account.pem"])
+    key: File = Field(examples=["tls/account.key"])
+
+
+class AccountApi(Table):
+    """`[account]`: the API of a User's own account. Left out, there is none."""
+
+    listen: Address = fields.Address("127.0.0.1", 8091)
+    tls: AccountTls | None = None
+
+
+class Profiles(Table):
+    """`[profiles]`: what a User may set for itself over its account. Requests."""
+
+    most_reserve: Annotated[Number, Field(ge=0, le=100_000)] = 20.0
