@@ -129,3 +129,10 @@ def test_a_load_that_breaks_is_told_and_not_taken_for_a_quiet_one():
 def test_an_attempt_that_breaks_is_told():
     with pytest.raises(ZeroDivisionError):
         play(Scripted(ZeroDivisionError()), [0.0])
+
+
+def test_a_request_that_would_come_again_after_its_limit_is_given_up():
+    client = Scripted(Answer(429, "", 8.0, b""))
+    (journey,), _ = play(client, [1.0], habit=RetryHabit(tries=100, limit=20.0))
+    assert [at for at, *_ in client.asked] == [1.0, 9.0, 17.0]  # 25 would be 24 s after it was meant to leave
+    assert journey.given_up

@@ -1,6 +1,7 @@
 """Sending: every User's schedule, and what a User's system does with an answer that it does not like."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,10 +12,19 @@ from sluicegate.simulate.sender.journey import Journey
 
 @dataclass(frozen=True)
 class RetryHabit:
-    """A User's system tries ``tries`` times in all, after what it was told, else after ``pause`` seconds."""
+    """A User's system tries ``tries`` times in all, after what it was told, else after ``pause`` seconds.
+
+    After ``limit`` seconds from the moment at which it was meant to leave nobody wants a request any more: one that
+    would have to come again later than that is given up.
+    """
 
     tries: int = 4
     pause: float = 1.0
+    limit: float = math.inf
+
+    def ends(self, journey: Journey, again: float) -> bool:
+        """Whether a request that could come ``again`` at that time, in seconds from the start, is given up."""
+        return journey.attempts >= self.tries or again - journey.intended > self.limit
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,7 @@ class _Sender:
                 journey.throttled += 1
             elif outcome is Outcome.BEHIND:
                 journey.behind += 1
-            over = outcome is Outcome.DELIVERED or journey.attempts >= load.habit.tries
+            over = outcome is Outcome.DELIVERED or load.habit.ends(journey, answered + wait)
             journey.given_up = over and outcome is not Outcome.DELIVERED
             self._seen(journey, sent, answered, outcome)
             if over:
