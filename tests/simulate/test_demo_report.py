@@ -130,7 +130,7 @@ def test_the_table_fits_eighty_columns():
 
 def test_the_picture_of_a_terminal_names_nothing_from_afar(tmp_path):
     file = tmp_path / "terminal.svg"
-    draw_terminal(record(True), 2, file)
+    draw_terminal(Screen(record(True), 2, 2), file, "sluicegate demo")
     text = file.read_text(encoding="utf-8")
     assert text.startswith("<svg")
     assert "Large&#160;Supplier&#160;A" in text

@@ -9,13 +9,14 @@ import click
 
 @click.group(
     invoke_without_command=True,
-    subcommand_metavar="[csp-outage]",
+    subcommand_metavar="[csp-outage | priorities]",
     epilog="""\b
 Examples:
   sluicegate demo
   sluicegate demo --seconds 60 --out pictures
   sluicegate demo --no-live > demo.log
   sluicegate demo csp-outage
+  sluicegate demo priorities
 """,
 )
 @click.option(
@@ -111,6 +112,57 @@ def csp_outage(no_live: bool) -> None:
         raise click.ClickException(str(error)) from None
     except (InterruptedDemoError, KeyboardInterrupt):
         _interrupted()
+    if not found.good:
+        sys.exit(1)
+
+
+@demo.command(
+    epilog="""\b
+Examples:
+  sluicegate demo priorities
+  sluicegate demo priorities --out pictures --terminal-picture pictures/priorities.svg
+  sluicegate demo priorities --no-live > priorities.log
+""",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("out"),
+    show_default=True,
+    help="Folder for the page, priorities.html.",
+)
+@click.option("--no-live", is_flag=True, help="Plain lines instead of the live screen.")
+@click.option(
+    "--terminal-picture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write the live screen, after the burst, to this file, as SVG.",
+)
+def priorities(out: Path, no_live: bool, terminal_picture: Path | None) -> None:
+    """Two Users in one burst, alike in all but a priority profile: whose top-ups arrive?
+
+    Starts the gateway and a stand-in DSP on the loopback address. Two Users of the same allocation send the same
+    requests at the same times: bulk far above it, and top-ups that fit into it. One of them has told the gateway
+    that its top-ups come first. A sender gives a top-up up after 30 seconds. Takes a minute, and ends with a verdict
+    and a page to open in a browser. Ctrl-C at any moment leaves nothing running.
+
+    Exit code 1 if less than 99.9% of the top-ups with a profile were in time, if the profile cost throughput (1%), if
+    another User was throttled, or if anything failed.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from sluicegate.simulate.demo.ending import InterruptedDemoError  # noqa: PLC0415
+    from sluicegate.simulate.demo.priorities.perform import Options, perform  # noqa: PLC0415
+    from sluicegate.simulate.demo.processes import DidNotStartError  # noqa: PLC0415
+
+    try:
+        found, page = perform(Options(out=out, live=not no_live, terminal_picture=terminal_picture), Console())
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or out} cannot be written: {error.strerror or error}") from None
+    except DidNotStartError as error:
+        raise click.ClickException(str(error)) from None
+    except (InterruptedDemoError, KeyboardInterrupt):
+        _interrupted()
+    click.echo(f"The page: {page}")
     if not found.good:
         sys.exit(1)
 

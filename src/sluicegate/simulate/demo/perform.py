@@ -14,7 +14,8 @@ from sluicegate.simulate.demo.record import RunRecord
 from sluicegate.simulate.demo.report import page as drawn
 from sluicegate.simulate.demo.run import Watch, run
 from sluicegate.simulate.demo.scenario import Scenario
-from sluicegate.simulate.demo.views import draw_terminal, live_view, plain_view
+from sluicegate.simulate.demo.screen import Screen
+from sluicegate.simulate.demo.views import RUNS, draw_terminal, live_view, plain_view
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def _photographed(show: Watch, file: Path | None, number: int) -> Watch:
         show(record)
         scenario = record.scenario
         if wanted and record.last.at >= scenario.burst_from * 0.3 + scenario.burst_until * 0.7:
-            draw_terminal(record, number, wanted)
+            draw_terminal(Screen(record, number, RUNS), wanted, "sluicegate demo")
             wanted = None
 
     return watch

@@ -1,6 +1,5 @@
 """The picture of both runs: one page, from two records."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from sluicegate import __version__
@@ -12,6 +11,7 @@ from sluicegate.simulate.demo.figures import (
     outages,
     result,
 )
+from sluicegate.simulate.demo.pieces import assumptions, fact, fact_in_words, facts, middles, section
 from sluicegate.simulate.demo.record import TICK, RunRecord
 from sluicegate.simulate.demo.scenario import Scenario, configuration
 from sluicegate.simulate.demo.summary import seconds_text, share_text
@@ -22,7 +22,6 @@ from sluicegate.simulate.page import (
     Line,
     Series,
     Span,
-    chart,
     document,
     share_cell,
     table,
@@ -30,6 +29,7 @@ from sluicegate.simulate.page import (
 )
 
 TITLE = "One User's burst, and who pays for it"
+_CONDITION = "traffic management"
 
 
 def page(without: RunRecord, with_it: RunRecord, at: datetime) -> str:
@@ -46,19 +46,19 @@ def page(without: RunRecord, with_it: RunRecord, at: datetime) -> str:
         tag("h1", TITLE),
         tag("p", claim(scenario, before, after), class_="claim"),
         _facts(scenario, before, after),
-        *_section(
+        *section(
             "What the Users sent",
             "Requests offered, SR/s, repeated attempts included. Both sides have the same schedule and scale.",
             [_offered(record, top) for record in pair],
         ),
-        *_section(
+        *section(
             "What it did to the DSP",
             f"Requests in its buffer. Overload for {scenario.plant.outage_after:g} s is an outage: what it holds "
             "is lost, and it needs "
             f"{scenario.plant.restart:g} s to restart.",
             [_queue(record) for record in pair],
         ),
-        *_section(
+        *section(
             "Who was served in time",
             f"Of the requests meant to leave in each second, the part delivered within {scenario.in_time:g} s.",
             [_served(record) for record in pair],
@@ -109,39 +109,16 @@ def _word(number: int) -> str:
 def _facts(scenario: Scenario, before: Result, after: Result) -> Html:
     names = after.throttled_users
     only = f"only {names[0]}" if len(names) == 1 else ", ".join(names) or "nobody"
-    return tag(
-        "dl",
-        _fact(
+    return facts(
+        fact(
             f"Others' requests delivered within {scenario.in_time:g} s",
             share_text(before.others.in_time),
             share_text(after.others.in_time),
+            _CONDITION,
         ),
-        _fact("DSP outage", f"{before.down_seconds:.1f} s", f"{after.down_seconds:.1f} s"),
-        tag("div", tag("dt", "Who was throttled"), tag("dd", tag("span", only, class_="after words")), class_="fact"),
-        class_="facts",
+        fact("DSP outage", f"{before.down_seconds:.1f} s", f"{after.down_seconds:.1f} s", _CONDITION),
+        fact_in_words("Who was throttled", only),
     )
-
-
-def _fact(name: str, before: str, after: str) -> Html:
-    return tag(
-        "div",
-        tag("dt", name),
-        tag(
-            "dd",
-            tag("span", before, class_="before", title="without traffic management"),
-            tag("span", "→", class_="arrow", aria_label="without, then with traffic management:"),
-            tag("span", after, class_="after", title="with traffic management"),
-        ),
-        class_="fact",
-    )
-
-
-def _section(title: str, hint: str, charts: Sequence[Chart]) -> list[Html]:
-    return [
-        tag("h2", title),
-        tag("p", hint, class_="hint"),
-        tag("div", *(chart(one) for one in charts), class_="pair"),
-    ]
 
 
 def _name(record: RunRecord) -> str:
@@ -150,10 +127,6 @@ def _name(record: RunRecord) -> str:
 
 def _step(scenario: Scenario) -> float:
     return 2 * TICK if scenario.seconds <= 60 else 1.0
-
-
-def _middles(count: int, step: float) -> list[float]:
-    return [round((number + 0.5) * step, 3) for number in range(count)]
 
 
 def _spans(record: RunRecord) -> list[Span]:
@@ -169,7 +142,7 @@ def _offered(record: RunRecord, top: float) -> Chart:
     return Chart(
         _name(record),
         f"at most {max(everyone):,.0f} SR/s were offered; capacity is {scenario.maximum:g}.",
-        _middles(len(everyone), step),
+        middles(len(everyone), step),
         [
             Series("the others", others, "calm", fill=True),
             Series(scenario.burster.name, everyone, "warm", fill=True, above=0),
@@ -208,7 +181,7 @@ def _served(record: RunRecord) -> Chart:
     return Chart(
         _name(record),
         f"in the worst second the others had {share_text(least)} delivered in time.",
-        _middles(len(others), 1.0),
+        middles(len(others), 1.0),
         [Series("the others", others, "calm"), Series(record.scenario.burster.name, burster, "warm")],
         top=1.06,
         percent=True,
@@ -269,7 +242,7 @@ def _row(name: Html | str, allocation: str, before: Service, after: Service, *, 
 
 def _assumptions(scenario: Scenario) -> Html:
     plant = scenario.plant
-    facts = (
+    each = (
         ("Maximum capacity", f"{scenario.maximum:g} SR/s"),
         ("Operating threshold", f"{scenario.threshold:g} SR/s"),
         ("Burst", f"{scenario.burst_seconds:g} s"),
@@ -283,7 +256,7 @@ def _assumptions(scenario: Scenario) -> Html:
         ("Arrivals", f"Poisson, seed {scenario.seed}"),
         ("A request is tried", "4 times, after what it was told, else 1 s"),
     )
-    return tag("dl", *(tag("div", tag("dt", name), tag("dd", figure)) for name, figure in facts), class_="assumptions")
+    return assumptions(each)
 
 
 def _configuration(scenario: Scenario) -> str:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from sluicegate.simulate.demo import plain
@@ -63,8 +63,8 @@ def plain_view(console: Console, number: int, *, enforce: bool) -> Iterator[Watc
     yield show
 
 
-def draw_terminal(record: RunRecord, number: int, file: Path, width: int = 100, height: int = 34) -> None:
-    """Write an SVG of what a terminal of that size shows now. It names no fonts from afar."""
+def draw_terminal(screen: RenderableType, file: Path, title: str, width: int = 100, height: int = 34) -> None:
+    """Write an SVG of what a terminal of that size shows. It names no fonts from afar."""
     console = Console(
         record=True,
         width=width,
@@ -74,6 +74,6 @@ def draw_terminal(record: RunRecord, number: int, file: Path, width: int = 100, 
         color_system="truecolor",
         legacy_windows=False,
     )
-    console.print(Screen(record, number, RUNS))
-    svg = console.export_svg(title="sluicegate demo", code_format=_SVG, unique_id="demo")
+    console.print(screen)
+    svg = console.export_svg(title=title, code_format=_SVG, unique_id="demo")
     file.write_text(svg, encoding="utf-8")
