@@ -10,16 +10,17 @@ def facts(*each: Html) -> Html:
     return tag("dl", *each, class_="facts")
 
 
-def fact(name: str, before: str, after: str, condition: str) -> Html:
-    """A figure without and with a ``condition``, such as `traffic management`."""
+def fact(name: str, before: str, after: str, condition: str, *, plain: bool = False) -> Html:
+    """A figure without and with a ``condition``, such as `traffic management`. ``plain``: neither is the better one."""
+    colour = " plain" if plain else ""
     return tag(
         "div",
         tag("dt", name),
         tag(
             "dd",
-            tag("span", before, class_="before", title=f"without {condition}"),
+            tag("span", before, class_=f"before{colour}", title=f"without {condition}"),
             tag("span", "→", class_="arrow", aria_label=f"without, then with {condition}:"),
-            tag("span", after, class_="after", title=f"with {condition}"),
+            tag("span", after, class_=f"after{colour}", title=f"with {condition}"),
         ),
         class_="fact",
     )

@@ -16,6 +16,7 @@ from sluicegate.simulate.demo.priorities.scenario import (
     profile,
 )
 from sluicegate.simulate.demo.priorities.verdict import (
+    MOST_LATE,
     Facts,
     Side,
     delivered,
@@ -63,15 +64,15 @@ def page(record: PrioritiesRecord, found: Facts, at: datetime) -> str:
             [_in_time(record, user) for user in _SIDES],
         ),
         *section(
-            "How long they took",
-            "Seconds from the moment at which they were meant to leave. A sender gives up a top-up that would have to "
-            f"come again after {scenario.limit:g} s: it stands at the top.",
+            "How soon they were delivered",
+            "The part of all top-ups that was delivered within so many seconds of the moment at which they were meant "
+            f"to leave. Senders honour Retry-After; what would come again after {scenario.limit:g} s is given up.",
             [_taken(record, user) for user in _SIDES],
         ),
         *section(
             "What each User had delivered",
-            "Top-ups and all else, SR/s. The sum is the same: a profile makes no capacity and takes none, it says what "
-            "the User's own part goes to.",
+            "Top-ups and all else, SR/s. In the burst the sum should be the same: a profile makes no capacity and "
+            "takes none, it says what the User's own part goes to.",
             [_delivered(record, user, top) for user in _SIDES],
         ),
         tag("h2", "Side by side"),
@@ -126,7 +127,7 @@ def _facts(scenario: PrioritiesScenario, found: Facts) -> Html:
             _CONDITION,
         ),
         fact("Top-ups too late, given up", f"{theirs.top_ups.late:,}", f"{mine.top_ups.late:,}", _CONDITION),
-        fact("All delivered in the burst", f"{theirs.in_burst:,}", f"{mine.in_burst:,}", _CONDITION),
+        fact("All delivered in the burst", f"{theirs.in_burst:,}", f"{mine.in_burst:,}", _CONDITION, plain=True),
     )
 
 
@@ -171,28 +172,21 @@ def _in_time(record: PrioritiesRecord, user: int) -> Chart:
 
 def _taken(record: PrioritiesRecord, user: int) -> Chart:
     scenario = record.scenario
-    most = scenario.limit
-
-    def of(part: float) -> list[float | None]:
-        """Seconds that this part of them did not exceed; never is as bad as the limit."""
-        return [
-            min(quantile((one.seconds for one in second), part), most) if second else None
-            for second in _by_second(record, user)
-        ]
-
-    half, nearly = of(0.5), of(0.95)
-    worst = max((one for one in nearly if one is not None), default=0.0)
+    taken = [one.seconds for second in _by_second(record, user) for one in second]
+    steps = [number * _STEP / 2 for number in range(round(2 * scenario.limit / _STEP) + 1)]
+    parts: list[float | None] = [
+        sum(one is not None and one <= step for one in taken) / len(taken) if taken else None for step in steps
+    ]
     return Chart(
         _name(record, user),
-        f"95 in 100 took at most {seconds_text(worst)} in the worst second.",
-        middles(len(half), _STEP),
-        [Series("half took at most", half, _tone(user)), Series("95 in 100 at most", nearly, "plain")],
-        top=1.15 * most,
-        unit="s",
-        lines=[Line(f"limit {most:g} s", most, dashed=True)],
-        spans=_spans(scenario),
-        until=scenario.burst_until,
-        group="leaving",
+        f"half of them took {seconds_text(quantile(taken, 0.5))}.",
+        steps,
+        [Series("delivered by then", parts, _tone(user), fill=True)],
+        top=1.06,
+        percent=True,
+        lines=[Line("promised: 99.9%", 1 - MOST_LATE, dashed=True, below=True)],
+        until=scenario.limit,
+        group="taken",
     )
 
 
@@ -270,7 +264,7 @@ def _row(side: Side, what: str) -> list[Cell]:
 def _assumptions(scenario: PrioritiesScenario) -> Html:
     plant = scenario.plant
     one = scenario.users[WITH]
-    others = [f"{user.name} ({user.usual * user.allocation:g} SR/s)" for user in scenario.users[2:]]
+    others = " and ".join(f"{user.usual * user.allocation:g}" for user in scenario.users[2:])
     return assumptions(
         (
             ("Maximum capacity", f"{scenario.maximum:g} SR/s"),
@@ -284,8 +278,8 @@ def _assumptions(scenario: PrioritiesScenario) -> Html:
             ("The burst", f"{scenario.burst_from:g} to {scenario.burst_until:g} s, then nothing new"),
             ("The run", f"{scenario.seconds:g} s"),
             ("Arrivals", f"Poisson, seed {scenario.seed}"),
-            ("A request that was throttled", "comes again after Retry-After"),
-            ("Others, below their allocation", ", ".join(others)),
+            ("Throttled", "comes again after Retry-After"),
+            ("Two others, below their allocation", f"{others} SR/s"),
         )
     )
 

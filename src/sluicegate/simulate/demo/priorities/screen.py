@@ -18,7 +18,7 @@ from sluicegate.simulate.sender import Journey
 
 _PLAIN_ROWS = 19
 _MOST_CHART_ROWS = 12
-_GAP = 4
+_GAP = 4  # cells between the two; one more stands on either side
 
 
 class PrioritiesScreen:
@@ -75,10 +75,10 @@ class PrioritiesScreen:
 
     def _pair(self, width: int, rows: int) -> Table:
         cells = max((width - _GAP - 2) // 2, 24)
-        grid = Table.grid(padding=(0, _GAP, 0, 1))
-        for _ in range(2):
-            grid.add_column(width=cells, no_wrap=True)
-        grid.add_row(self._side(WITHOUT, cells, rows), self._side(WITH, cells, rows))
+        grid = Table.grid(padding=0)
+        for column in (1, cells, _GAP, cells):
+            grid.add_column(width=column, no_wrap=True)
+        grid.add_row("", self._side(WITHOUT, cells, rows), "", self._side(WITH, cells, rows))
         return grid
 
     def _side(self, user: int, cells: int, rows: int) -> Group:
@@ -102,7 +102,9 @@ class PrioritiesScreen:
             share,
             _row("  of", f"{found.sent:,}", cells, "sent so far"),
             _row("  waiting", f"{found.waiting:,}", cells, _oldest(journeys, scenario.limit, now), HELD),
-            _row("  too late", f"{found.late:,}", cells, f"told: later than {scenario.limit:g} s", BAD),
+            _row(
+                "  too late", f"{found.late:,}", cells, f"told: after {scenario.limit:g} s" if found.late else "", BAD
+            ),
             _row("All else delivered", f"{done:,}", cells, f"of {record.answered[bulk]:,}"),
             _row("All delivered", f"{self._lately(user):,.0f}", cells, "SR/s, lately"),
         ]
