@@ -60,10 +60,13 @@ def record_of(*journeys, down=0):
     return record
 
 
-def even(count=1000, late=0, flows=(LACKING, HAVING)):
-    """Both have as many top-ups delivered in the burst; of those with a profile the last ones are too late."""
-    good = [delivered(flow, 6 + n / count) for flow in flows for n in range(count)]
-    return [*good[: len(good) - late], *(given_up(HAVING, 6.5) for _ in range(late))]
+def even(count=1000, late=0):
+    """Both have as much delivered in the burst, one of them top-ups, the other other things while its top-ups are late.
+
+    Of those with a profile the last ones are too late."""
+    theirs = [one for n in range(count) for one in (given_up(LACKING, 6.5), delivered(LACKING_BULK, 6 + n / count))]
+    mine = [delivered(HAVING, 6 + n / count) for n in range(count - late)]
+    return [*theirs, *mine, *(given_up(HAVING, 6.5) for _ in range(late))]
 
 
 def facts(*journeys, **more):
@@ -121,9 +124,11 @@ def test_in_the_whole_run_it_may_get_more_and_not_less():
         {"others_throttled": 1},
         {"failed": 1},
         {"outages": 1},
-        {"having": replace(facts(*even(1000, late=2)).having)},
+        {"having": facts(*even(1000, late=2)).having},
+        {"lacking": replace(facts(*even(1000)).lacking, top_ups=facts(*even(1000)).having.top_ups)},
+        {"lacking": replace(facts(*even(1000)).lacking, in_burst=900)},
     ],
-    ids=lambda wrong: next(iter(wrong)),
+    ids=["others throttled", "failed", "outage", "late", "nothing to see", "dear"],
 )
 def test_the_exit_code_says_that_something_was_not_as_promised(wrong, monkeypatch, tmp_path):
     good = facts(*even(1000))
@@ -131,6 +136,30 @@ def test_the_exit_code_says_that_something_was_not_as_promised(wrong, monkeypatc
     for found, code in ((good, 0), (replace(good, **wrong), 1)):
         monkeypatch.setattr(perform, "perform", lambda *_, found=found: (found, tmp_path / "x.html"))
         assert CliRunner().invoke(demo, ["priorities"]).exit_code == code
+
+
+def test_a_run_in_which_nothing_was_sent_shows_nothing():
+    found = facts()
+    assert found.kept_time
+    assert found.kept_throughput
+    assert not found.shown
+    assert not found.good
+
+
+def test_top_ups_that_are_in_time_without_a_profile_too_or_not_the_same_show_nothing():
+    alike = [delivered(flow, 6 + n / 1000) for flow in (LACKING, HAVING) for n in range(1000)]
+    found = facts(*alike)
+    assert not found.shown
+    assert "NOT SHOWN" in verdict.answer(PrioritiesScenario(), found).plain
+    assert not facts(*even(1000), given_up(LACKING, 7)).shown
+    assert facts(*even(1000)).shown
+
+
+def test_something_against_nothing_is_not_the_same():
+    found = facts(delivered(HAVING, 6), given_up(LACKING, 6))
+    assert math.isinf(found.burst_ratio)
+    assert not found.kept_throughput
+    assert "nothing to compare with" in verdict.answer(PrioritiesScenario(), found).plain
 
 
 def test_the_others_and_failures_are_counted():
@@ -148,7 +177,7 @@ def test_the_verdict_does_not_flatter():
     assert "99.5% with a profile" in late
     assert "Promised were 99.9%" in late
     dear = facts(*even(1000), *(delivered(LACKING_BULK, 8.0) for _ in range(100)))
-    assert "NOT the same" in verdict.answer(scenario, dear).plain
+    assert "Throughput was NOT kept" in verdict.answer(scenario, dear).plain
     assert "They did not get the same" in page(record_of(*even(10)), dear, AT)
 
 
@@ -180,6 +209,17 @@ def test_the_screen_fits_its_terminal_and_names_the_two(size, journeys):
     for user in USERS[:2]:
         assert any(user.name in line for line in text)
     assert "\n" not in screen.line(record_of(*journeys))
+
+
+def test_in_a_narrow_terminal_what_does_not_fit_is_left_out_and_no_figure_is_cut():
+    late = [given_up(LACKING, 1.0), Journey(LACKING, 9.2, 1, 1, Outcome.THROTTLED)]
+    for width in (80, 100):
+        console = Console(file=io.StringIO(), width=width, height=24)
+        console.print(screen.PrioritiesScreen(record_of(*late)))
+        text = console.file.getvalue()
+        assert "threshold 240" in text
+        assert ("the oldest 10.8 s" in text) is (width == 100)
+        assert ("oldest" in text) is (width == 100)
 
 
 def test_a_tiny_terminal_and_a_run_that_has_not_begun_are_survived():

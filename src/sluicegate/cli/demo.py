@@ -146,7 +146,7 @@ def priorities(out: Path, no_live: bool, terminal_picture: Path | None) -> None:
     and a page to open in a browser. Ctrl-C at any moment leaves nothing running.
 
     Exit code 1 if less than 99.9% of the top-ups with a profile were in time, if the profile cost throughput (1%), if
-    another User was throttled, or if anything failed.
+    another User was throttled, if anything failed, or if the User without a profile had its top-ups in time as well.
     """
     from rich.console import Console  # noqa: PLC0415
 

@@ -71,8 +71,8 @@ def page(record: PrioritiesRecord, found: Facts, at: datetime) -> str:
         ),
         *section(
             "What each User had delivered",
-            "Top-ups and all else, SR/s. In the burst the sum should be the same: a profile makes no capacity and "
-            "takes none, it says what the User's own part goes to.",
+            "Top-ups and all else, SR/s. While there is not enough for both, a profile makes no capacity and takes "
+            "none: it says what the User's own part goes to.",
             [_delivered(record, user, top) for user in _SIDES],
         ),
         tag("h2", "Side by side"),
@@ -95,10 +95,11 @@ def page(record: PrioritiesRecord, found: Facts, at: datetime) -> str:
 def claim(scenario: PrioritiesScenario, found: Facts) -> str:
     """The run in a few sentences, made of its figures and true of them only."""
     mine, theirs = found.having, found.lacking
+    having, lacking = (side.name.replace(" ", "\N{NO-BREAK SPACE}") for side in (mine, theirs))
     return (
         f"Two Users hold the same allocation and send the same: {scenario.burst:g} times their allocation in bulk, and "
-        f"top-ups of {scenario.top_ups:.0%} of it. {mine.name} has told the gateway that its top-ups come first: "
-        f"{percent(mine.top_ups.share)} of them were delivered within {scenario.limit:g} s. {theirs.name} has not: "
+        f"top-ups of {scenario.top_ups:.0%} of it. {having} has told the gateway that its top-ups come first: "
+        f"{percent(mine.top_ups.share)} of them were delivered within {scenario.limit:g} s. {lacking} has not: "
         f"{percent(theirs.top_ups.share)}. {_throughput(found)}"
     )
 
@@ -111,9 +112,9 @@ def _throughput(found: Facts) -> str:
 
 def _whole_run(found: Facts) -> str:
     return (
-        f"In the whole run {found.having.name} had {difference(found.whole_ratio)} delivered. After the burst capacity "
-        "is no longer what limits them: those who were held come back when Retry-After told them to, and each class of "
-        "a profile has a line of its own."
+        f"That the sum is the same goes for the burst only. In the whole run {found.having.name} had "
+        f"{difference(found.whole_ratio)}: after the burst nobody is limited by capacity, and what was held comes back "
+        "when it was told. Top-ups that were given up do not, and each class of a profile has a line of its own."
     )
 
 
@@ -279,7 +280,7 @@ def _assumptions(scenario: PrioritiesScenario) -> Html:
             ("The run", f"{scenario.seconds:g} s"),
             ("Arrivals", f"Poisson, seed {scenario.seed}"),
             ("Throttled", "comes again after Retry-After"),
-            ("Two others, below their allocation", f"{others} SR/s"),
+            ("Two others send", f"{others} SR/s"),
         )
     )
 

@@ -64,7 +64,7 @@ class PrioritiesScreen:
         front = Text.assemble(" Gateway  ", state, no_wrap=True, overflow="crop")
         front.append(f"   offered {gateway.rates.offered:,.0f} SR/s", style="bold")
         front.append(
-            f"   throttled {gateway.rates.throttled:,.0f} · operating threshold {record.scenario.threshold:g}",
+            f"   throttled {gateway.rates.throttled:,.0f} · threshold {record.scenario.threshold:g}",
             style=DIM,
         )
         name, style = ("● OUTAGE", BAD) if dsp.down else ("● up    ", GOOD)
@@ -170,7 +170,8 @@ def _column(counts: Sequence[int], rows: int) -> list[str]:
 def _row(name: str, figure: str, cells: int, note: str, style: str = "") -> Text:
     line = Text(f"{name:<18}", no_wrap=True, overflow="crop")
     line.append(f"{figure:>6}", style=f"bold {style}" if style and figure != "0" else "" if not style else DIM)
-    line.append(f" {note}"[: max(0, cells - 24)], style=DIM)
+    if len(note) + 1 <= cells - line.cell_len:  # half a figure is a wrong one
+        line.append(f" {note}", style=DIM)
     return line
 
 

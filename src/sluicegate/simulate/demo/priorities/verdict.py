@@ -1,5 +1,6 @@
 """What came of it: figures from what the senders saw, and whether they keep what the profile promises."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -99,9 +100,15 @@ class Facts:
         return not (self.others_throttled or self.failed or self.outages)
 
     @property
+    def shown(self) -> bool:
+        """Whether there was anything to see: both sent the same top-ups, and without a profile they were late."""
+        mine, theirs = self.having.top_ups, self.lacking.top_ups
+        return 0 < mine.sent == theirs.sent and theirs.share < 1 - MOST_LATE
+
+    @property
     def good(self) -> bool:
-        """Whether all that was promised was kept."""
-        return self.kept_time and self.kept_throughput and self.untouched
+        """Whether all that was promised was kept, and shown."""
+        return self.kept_time and self.kept_throughput and self.untouched and self.shown
 
 
 def facts(record: PrioritiesRecord) -> Facts:
@@ -166,7 +173,9 @@ def _count(journeys: Sequence[Journey]) -> int:
 
 
 def _ratio(part: int, whole: int) -> float:
-    return part / whole if whole else 1.0
+    if not whole:
+        return math.inf if part else 1.0
+    return part / whole
 
 
 def percent(part: float) -> str:
@@ -181,7 +190,7 @@ def percent(part: float) -> str:
 
 def difference(ratio: float) -> str:
     """How much more or less than the same it is."""
-    return f"{100 * (ratio - 1):+.1f}%"
+    return "nothing to compare with" if math.isinf(ratio) else f"{100 * (ratio - 1):+.1f}%"
 
 
 def table(scenario: PrioritiesScenario, found: Facts) -> Table:
@@ -222,10 +231,12 @@ def sentences(scenario: PrioritiesScenario, found: Facts) -> list[str]:
     said = [f"Top-ups delivered {within}: {percent(mine.share)} with a profile, {percent(theirs.share)} without."]
     if not found.kept_time:
         said.append(f"Promised were {100 * (1 - MOST_LATE):g}%.")
-    lost = "at no cost in throughput" if found.kept_throughput else "and throughput was NOT the same"
+    if not found.shown:
+        said.append("NOT SHOWN: without a profile they were in time as well, or they were not the same top-ups.")
+    kept = "kept" if found.kept_throughput else "NOT kept"
     said.append(
-        f"It came {lost}: {difference(found.burst_ratio)} while there was not enough for both, "
-        f"{difference(found.whole_ratio)} in the whole run."
+        f"Throughput was {kept} (within {MOST_LOST:.0%}): {difference(found.burst_ratio)} while there was not enough "
+        f"for both, {difference(found.whole_ratio)} in the whole run."
     )
     if found.untouched:
         said.append("The other Users were never throttled.")
