@@ -33,6 +33,15 @@ def test_top_ups_with_a_profile_are_in_time_and_without_one_they_are_not(tmp_pat
     assert (tmp_path / "terminal.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
+def test_top_ups_beyond_the_allocation_and_its_part_of_the_spare_are_told_to_be_late(tmp_path):
+    console = Console(file=io.StringIO(), width=100)
+    found, page = perform.perform(perform.Options(replace(SHORT, top_ups=4.0), tmp_path), console)
+
+    assert not found.kept_time
+    assert not found.good
+    assert "Promised were 99.9%" in page.read_text(encoding="utf-8")
+
+
 def test_a_page_that_cannot_be_written_is_told_before_anything_is_started(tmp_path, monkeypatch):
     monkeypatch.setattr(perform, "to_the_end", lambda *_: pytest.fail("it was started"))
     taken = tmp_path / "out"

@@ -208,6 +208,7 @@ def table(scenario: PrioritiesScenario, found: Facts) -> Table:
     out.add_row("Top-ups sent", f"{theirs.sent:,}", f"{mine.sent:,}", "the same schedule")
     out.add_row("  in time", f"{theirs.in_time:,}", f"{mine.in_time:,}", "")
     out.add_row("  in time, of all", _graded(theirs.share), _graded(mine.share), "", style="bold")
+    out.add_row("  at first attempt", f"{theirs.at_once:,}", f"{mine.at_once:,}", "")
     out.add_row("  half of them took", seconds_text(theirs.median), seconds_text(mine.median), "")
     out.add_row("  too late", f"{theirs.late:,}", f"{mine.late:,}", "told: come later")
     out.add_section()
