@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypedDict, TypeVar, Unpack
 
+import httpx
+
+from sluicegate.client.arguments import Service
 from sluicegate.client.client import Acknowledgement, AsyncClient
+from sluicegate.client.errors import Expired
+from sluicegate.client.tls import Verify
 
 T = TypeVar("T")
+
+
+class Options(TypedDict, total=False):
+    """The keywords of `AsyncClient`, which says what they mean."""
+
+    classes: Sequence[str]
+    bulk: Sequence[str]
+    certificate: tuple[str, str] | None
+    verify: Verify
+    connections: int
+    timeout: float
+    resend: bool
+    transport: httpx.AsyncBaseTransport | None
 
 
 class Client:
@@ -19,15 +37,13 @@ class Client:
     Close it, or use it in a `with` statement: its thread ends with it. Ctrl-C in `post` lets go of the message.
     """
 
-    def __init__(self, gateway: str, **how: Any) -> None:
+    def __init__(self, gateway: str, **how: Unpack[Options]) -> None:
+        self._client = AsyncClient(gateway, **how)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="sluicegate-client", daemon=True)
+        self._closed = False
+        self._lock = threading.Lock()  # what is handed over before `close` is known to it
+        self._thread = threading.Thread(target=self._serve, name="sluicegate-client", daemon=True)
         self._thread.start()
-        try:
-            self._client = self._run(_made(gateway, how))
-        except BaseException:
-            self._end()
-            raise
 
     def __enter__(self) -> Self:
         return self
@@ -38,10 +54,13 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Send nothing more. What waits in other threads raises Expired. Twice is as good as once."""
-        if self._thread.is_alive():
-            self._run(self._client.close())
-            self._end()
+        """Send nothing more. What other threads wait for raises Expired. Twice is as once, and from any thread."""
+        with self._lock:
+            first, self._closed = not self._closed, True
+            if first:
+                closing = asyncio.run_coroutine_threadsafe(self._client.close(), self._loop)
+                closing.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._loop.stop))
+        self._thread.join()
 
     @property
     def allocation(self) -> float | None:
@@ -54,27 +73,34 @@ class Client:
         return self._client.waiting
 
     def post(
-        self, message: bytes, *, priority: str | None = None, deadline: float = 60.0, service: str | None = None
+        self, message: bytes, *, priority: str | None = None, deadline: float = 60.0, service: Service | None = None
     ) -> Acknowledgement:
         """See `AsyncClient.post`."""
         return self._run(self._client.post(message, priority=priority, deadline=deadline, service=service))
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        if not self._thread.is_alive():
-            work.close()
-            raise RuntimeError("this client is closed")
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._lock:
+            if self._closed:
+                work.close()
+                raise Expired("the client is closed")
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
         except BaseException:
             future.cancel()
             raise
 
-    def _end(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+    def _serve(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.run_until_complete(self._rest())
+            self._loop.close()
 
-
-async def _made(gateway: str, how: dict[str, Any]) -> AsyncClient:
-    return AsyncClient(gateway, **how)
+    async def _rest(self) -> None:
+        """Whatever is left in the loop ends before it does."""
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._loop.shutdown_asyncgens()

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 
 class SluicegateError(Exception):
-    """There is no acknowledgement. `str()` says why, and is fit for a log: nothing of the message is in it."""
+    """There is no acknowledgement. `str()` says why, and is fit for a log: nothing of the message is in it.
+
+    Attributes:
+        sent: whether one of its attempts may have been taken all the same: nobody answered that one. Then send the
+            same octets again, never a new message: the DSP knows it by its RequestID.
+    """
+
+    def __init__(self, why: str, sent: bool = False) -> None:
+        super().__init__(why)
+        self.sent = sent
 
 
 class Refused(SluicegateError):  # noqa: N818 - named after what has happened
@@ -16,44 +25,30 @@ class Refused(SluicegateError):  # noqa: N818 - named after what has happened
         body: of the answer.
     """
 
-    def __init__(self, why: str, status: int | None = None, code: str = "", body: bytes = b"") -> None:
-        super().__init__(why)
+    def __init__(
+        self, why: str, status: int | None = None, code: str = "", body: bytes = b"", sent: bool = False
+    ) -> None:
+        super().__init__(why, sent)
         self.status = status
         self.code = code
         self.body = body
 
 
 class Throttled(SluicegateError):  # noqa: N818 - named after what has happened
-    """It was throttled, and that was all that its deadline left time for. It was not processed.
+    """It was throttled, and that was all that its deadline left time for. What was throttled was not processed.
 
     Attributes:
         retry_after: what the last answer asked for, in seconds; None where it did not say.
     """
 
-    def __init__(self, why: str, retry_after: float | None = None) -> None:
-        super().__init__(why)
+    def __init__(self, why: str, retry_after: float | None = None, sent: bool = False) -> None:
+        super().__init__(why, sent)
         self.retry_after = retry_after
 
 
 class Unreachable(SluicegateError):  # noqa: N818 - named after what has happened
-    """There was no answer, or one that says that what is behind the gateway fails.
-
-    Attributes:
-        sent: whether the message may have been taken all the same. The DSP knows it again by its RequestID.
-    """
-
-    def __init__(self, why: str, sent: bool) -> None:
-        super().__init__(why)
-        self.sent = sent
+    """There was no answer, or one that says that what is behind the gateway fails."""
 
 
 class Expired(SluicegateError):  # noqa: N818 - named after what has happened
-    """Its deadline passed while it waited for its turn: what became of its last attempt is its cause.
-
-    Attributes:
-        sent: whether it may have been taken all the same.
-    """
-
-    def __init__(self, why: str, sent: bool) -> None:
-        super().__init__(why)
-        self.sent = sent
+    """Its deadline passed while it waited for its turn, at the client or at a relay; or the client was closed."""

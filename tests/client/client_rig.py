@@ -1,0 +1,62 @@
+"""A client, and a gateway that answers as it is told."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import httpx
+
+from sluicegate.client import AsyncClient
+from sluicegate.duis import compose_request, compose_response
+
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
+USER = "90-B3-D5-1F-30-01-00-00"
+CLASSES = ("top-ups", "reads")
+
+
+def message(counter, srv="2.2", device=1, **more):
+    return compose_request(USER, f"00-DB-12-34-56-78-90-{device:02X}", counter, srv, **more)
+
+
+def response(request, code="I99"):
+    text = request.content.decode()
+    request_id = text.split("RequestID>")[1].split("<")[0]
+    srv = text.split("ServiceReferenceVariant>")[1].split("<")[0]
+    return httpx.Response(
+        200, content=compose_response(code, request_id, srv=srv, at=NOW), headers={"Content-Type": "application/xml"}
+    )
+
+
+def problem(status, kind, **fields):
+    body = {"type": f"urn:sluicegate:problem:{kind}", "title": kind, "status": status}
+    return httpx.Response(status, json=body, headers={"Content-Type": "application/problem+json", **fields})
+
+
+def client_of(answer, **how):
+    """A client whose gateway answers as it is told: a function of the request, or of it and how many came before."""
+    seen = []
+
+    async def handle(request):
+        await request.aread()
+        seen.append(request)
+        told = answer(request, len(seen))
+        return await told if asyncio.iscoroutine(told) else told
+
+    return AsyncClient("http://gateway.test", classes=CLASSES, transport=httpx.MockTransport(handle), **how), seen
+
+
+def run(work):
+    return asyncio.run(work)
+
+
+def lost(*_):
+    """No answer came."""
+    raise httpx.ReadTimeout("no octet for 30 s")
+
+
+async def never(*_):
+    """No answer comes."""
+    await asyncio.sleep(60)
+
+
+def throttled(seconds=1):
+    return problem(429, "throttled", **{"Retry-After": str(seconds)})
