@@ -316,3 +316,26 @@ def test_a_team_that_is_no_more_is_none():
     throttle, own, _ = pressed_team((0.5, 0.3))
     throttle.set_profile(own, 0.0, 0.0, (0.5,))
     assert throttle.decide_team(own, 1.0, 1.0, 0.0, 1) in (WITHIN, EXCESS, THROTTLED)
+
+
+@pytest.mark.parametrize("allocation", [2.8, 10.0, 60.0])
+def test_a_user_that_asks_for_little_more_than_its_allocation_pays_next_to_nothing_for_its_reserve(allocation):
+    """Within 3%: nobody is refused for what might come where the User asked for less than its part before."""
+    seconds = 3000.0 / allocation
+    allocations = {"own": allocation, "a": 2 * allocation, "b": 2 * allocation}
+    limits = Limits(8 * allocation, 7 * allocation)
+    served = []
+    for reserve in (6.0, 0.0):
+        throttle = Throttle(limits, allocations, 0.0, {"own": 6.0} if reserve else {})
+        classes = random.Random(5)
+        count = 0
+        for now, name, weight in merged(
+            poisson("own", 1.3 * allocation, seconds, random.Random(1)),
+            poisson("a", 6 * allocation, seconds, random.Random(2)),
+            poisson("b", 6 * allocation, seconds, random.Random(3)),
+        ):
+            kept = reserve if name == "own" and classes.random() < 0.7 else 0.0
+            outcome = throttle.decide(throttle.account(name), weight, now, kept)
+            count += name == "own" and outcome != THROTTLED
+        served.append(count)
+    assert served[0] >= 0.97 * served[1]

@@ -204,9 +204,9 @@ class Fair(Spare):
     def permits(self, user: Account, weight: float, now: float, kept: float = 0.0) -> bool:
         """Whether the User may take `weight` SR of the pool; takes it.
 
-        Where the User keeps something for its more urgent requests (`kept`, in SR), its credit must hold that as well,
-        or half of what its vessel can hold if that is less. The vessel is no larger for it: nobody else has less than
-        if this User asked for its part in bursts.
+        Where the User keeps something for its more urgent requests (`kept`, in SR) and asked for more than its part in
+        the burst before, its credit must hold that as well, or half of what its vessel can hold if that is less. The
+        vessel is no larger for it: nobody else has less than if this User asked for its part in bursts.
 
         The water rises first, by what is set aside beyond what stands in the vessels already. A vessel whose User
         always wants more stands between minus its last weight and nil, half of that below nil on average: that half
@@ -233,13 +233,18 @@ class Fair(Spare):
         mark = user.mark
         credit = share * (water - mark)
         if kept > 0.0:
-            half = 0.5 * share * self.cap
-            if half < 0.5 * self.cap_floor:
-                half = 0.5 * self.cap_floor
-            if kept > half:
-                kept = half
+            half = share * self.cap
+            if CAP * user.asked_before < half:
+                kept = 0.0  # it asked for less than its part: nobody need be refused for what might come
+            else:
+                half = 0.5 * (half if half > self.cap_floor else self.cap_floor)
+                if kept > half:
+                    kept = half
         if credit < kept - EPSILON:
-            user.asked = MUCH
+            if credit < -EPSILON:
+                user.asked = MUCH
+            else:  # refused for what is kept: that alone does not say that it wants more than its part
+                user.asked += weight
             if user.held >= 0.0:
                 self._stand(user, mark, user.last_weight, FLOWS)
             return False
