@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import Generic, Protocol, TypeVar
@@ -39,13 +39,17 @@ I = TypeVar("I", bound=Item)  # noqa: E741 - an item
 
 
 class _Lane:
-    """What waits for one device, in order of number; and how urgent the most urgent of it is."""
+    """What waits for one device, in order of number; and how urgent the most urgent of it is.
 
-    __slots__ = ("busy", "ticket", "urgency", "waiting")
+    Of both heaps an entry counts while its item waits, and of `urgency` while it is what the item was lent last.
+    """
+
+    __slots__ = ("busy", "count", "ticket", "urgency", "waiting")
 
     def __init__(self) -> None:
-        self.waiting: deque[int] = deque()
+        self.waiting: list[int] = []
         self.urgency: list[tuple[int, float, int]] = []
+        self.count = 0
         self.busy = 0  # the number of the one that is out; 0: none is
         self.ticket = 0  # of its valid entry among those that may go; 0: it has none
 
@@ -55,13 +59,16 @@ class WaitingLine(Generic[I]):
 
     An item waits for those of its lane that came before, and for the one that it must follow, as long as that is here
     or out. It lends its rank and its deadline to all that it waits for: an urgent one does not wait behind others' bulk
-    because of a bulk request to the same device. Each operation is O(log n), and O(length of the chain) for a chain.
+    because of a bulk request to the same device. (What the first of a lane follows is lent to once it is the first.)
+    Each operation is O(log n), and one that makes a chain more urgent O(length of the chain).
     """
 
     def __init__(self) -> None:
         self._items: dict[int, I] = {}
         self._lanes: dict[int | tuple[int], _Lane] = {}
-        self._open: dict[bytes, list[I]] = {}
+        self._open: dict[bytes, dict[int, I]] = {}
+        self._urgency: dict[int, tuple[int, float]] = {}
+        """Of each that waits or is out: its own, or the best that it was lent."""
         self._followers: dict[bytes, list[int]] = {}
         self._ready: dict[int, list[tuple[float, int, int, _Lane]]] = {}
         self._due: list[tuple[float, int]] = []
@@ -89,9 +96,10 @@ class WaitingLine(Generic[I]):
         """An item waits from now on. Raises ValueError where one with its number waits already."""
         if item.seq in self._items:
             raise ValueError(f"{item.seq} waits already")
-        self._open.setdefault(item.key, []).append(item)
+        self._open.setdefault(item.key, {})[item.seq] = item
+        self._urgency[item.seq] = (item.rank, item.deadline)
         self._put(item)
-        self._lend(item)
+        self._lend(item.preceding, item.seq, (item.rank, item.deadline))
 
     def pass_by(self, item: I) -> bool:
         """Take an item that never waited: nothing else waits, and nothing of its lane or its chain is out. As `add` and
@@ -103,7 +111,8 @@ class WaitingLine(Generic[I]):
             return False
         lane = self._lanes[name] = _Lane()
         lane.busy = item.seq
-        self._open.setdefault(item.key, []).append(item)
+        self._open.setdefault(item.key, {})[item.seq] = item
+        self._urgency[item.seq] = (item.rank, item.deadline)
         return True
 
     def give_back(self, item: I) -> None:
@@ -118,34 +127,36 @@ class WaitingLine(Generic[I]):
         lane = self._lane(item)
         self._items[item.seq] = item
         self._counts[item.rank] += 1
-        waiting = lane.waiting
-        if not waiting or waiting[-1] < item.seq:
-            waiting.append(item.seq)
-        elif item.seq < waiting[0]:
-            waiting.appendleft(item.seq)
-        else:  # it waited for an attempt of its own
-            at = next(place for place, seq in enumerate(waiting) if seq > item.seq)
-            waiting.insert(at, item.seq)
+        heappush(lane.waiting, item.seq)
+        lane.count += 1
         if item.preceding is not None and item.preceding in self._open:
             self._followers.setdefault(item.preceding, []).append(item.seq)
-        heappush(lane.urgency, (item.rank, item.deadline, item.seq))
+        own = self._urgency.setdefault(item.seq, (item.rank, item.deadline))
+        heappush(lane.urgency, (*own, item.seq))
         heappush(self._due, (item.deadline, item.seq))
         self._offer(lane)
 
-    def _lend(self, item: I) -> None:
-        """Those that it follows are as urgent as it is. None waits in a circle, for each came later."""
-        preceding, seen = item.preceding, 0
-        while preceding is not None and seen <= len(self._items):
-            before = [one for one in self._open.get(preceding, ()) if one.seq < item.seq]
-            if not before:
-                return
-            for one in before:
-                lane = self._lane(one)
+    def _lend(self, preceding: bytes | None, seq: int, urgency: tuple[int, float]) -> None:
+        """All that an item follows are as urgent as it is. None waits in a circle, for each came later.
+
+        Those that are so already have lent it on themselves.
+        """
+        todo = [(preceding, seq)]
+        while todo:
+            preceding, seq = todo.pop()
+            if preceding is None:
+                continue
+            for one in list(self._open.get(preceding, {}).values()):
+                if one.seq >= seq or self._urgency[one.seq] <= urgency:
+                    continue
+                self._urgency[one.seq] = urgency
+                todo.append((one.preceding, one.seq))
                 if one.seq in self._items:
-                    heappush(lane.urgency, (item.rank, item.deadline, one.seq))
-                    self._offer(lane)
-            preceding = before[0].preceding
-            seen += 1
+                    lane = self._lane(one)
+                    heappush(lane.urgency, (*urgency, one.seq))
+                    blocked = self._place(lane)
+                    if blocked is not None:
+                        todo.append((blocked.preceding, blocked.seq))
 
     # --- out
 
@@ -160,7 +171,7 @@ class WaitingLine(Generic[I]):
                 if ticket != lane.ticket:
                     continue
                 lane.ticket = 0
-                seq = lane.waiting.popleft()
+                seq = heappop(lane.waiting)  # where it has a ticket, its first one waits
                 lane.busy = seq
                 return self._taken(seq)
         return None
@@ -181,7 +192,6 @@ class WaitingLine(Generic[I]):
             return None
         self._taken(seq)
         lane = self._lane(item)
-        lane.waiting.remove(seq)
         self._offer(lane)
         self._close(item)
         self._forget(item, lane)
@@ -206,12 +216,16 @@ class WaitingLine(Generic[I]):
         return lane
 
     def _forget(self, item: I, lane: _Lane) -> None:
-        if not lane.waiting and not lane.busy:
+        if not lane.count and not lane.busy:
             lane.ticket = 0
             self._lanes.pop(_name(item), None)
 
     def _taken(self, seq: int) -> I:
         item = self._items.pop(seq)
+        lane = self._lane(item)
+        lane.count -= 1
+        if len(lane.waiting) > 2 * lane.count + SLACK:
+            lane.waiting = sorted({one for one in lane.waiting if one in self._items})
         self._counts[item.rank] -= 1
         if not self._counts[item.rank]:
             del self._counts[item.rank]
@@ -223,9 +237,9 @@ class WaitingLine(Generic[I]):
     def _close(self, item: I) -> None:
         """Nobody waits for it any more."""
         open_ = self._open.get(item.key)
-        if open_ is None or item not in open_:
+        if open_ is None or open_.pop(item.seq, None) is None:
             return
-        open_.remove(item)
+        self._urgency.pop(item.seq, None)
         if open_:
             return
         del self._open[item.key]
@@ -236,18 +250,27 @@ class WaitingLine(Generic[I]):
 
     def _offer(self, lane: _Lane) -> None:
         """The lane may send its first one, as urgently as the most urgent that waits in it; or may not."""
+        blocked = self._place(lane)
+        if blocked is not None:
+            rank, deadline, _ = lane.urgency[0]
+            self._lend(blocked.preceding, blocked.seq, (rank, deadline))
+
+    def _place(self, lane: _Lane) -> I | None:
+        """Put the lane among those that may go. Returns its first one, if that must follow another one first."""
         lane.ticket = 0
-        if lane.busy or not lane.waiting:
-            return
-        first = self._items[lane.waiting[0]]
-        if first.preceding is not None and any(one.seq < first.seq for one in self._open.get(first.preceding, ())):
-            return
-        urgency = lane.urgency
-        while urgency[0][2] not in self._items:
+        if lane.busy or not lane.count:
+            return None
+        items = self._items
+        waiting, urgency = lane.waiting, lane.urgency
+        while waiting[0] not in items:
+            heappop(waiting)
+        while urgency[0][2] not in items or urgency[0][:2] != self._urgency[urgency[0][2]]:
             heappop(urgency)
-        if len(urgency) > 4 * len(lane.waiting) + SLACK:
-            lane.urgency = urgency = [entry for entry in urgency if entry[2] in self._items]
-            heapify(urgency)
+        if len(urgency) > 4 * lane.count + SLACK:
+            lane.urgency = urgency = sorted((*self._urgency[seq], seq) for seq in {*waiting} if seq in items)
+        first = items[waiting[0]]
+        if first.preceding is not None and any(seq < first.seq for seq in self._open.get(first.preceding, ())):
+            return first
         self._tickets += 1
         lane.ticket = self._tickets
         rank, deadline, _ = urgency[0]
@@ -256,6 +279,7 @@ class WaitingLine(Generic[I]):
         if len(heap) > 2 * len(self._items) + SLACK:
             self._ready[rank] = [entry for entry in heap if entry[2] == entry[3].ticket]
             heapify(self._ready[rank])
+        return None
 
 
 def _name(item: Item) -> int | tuple[int]:
