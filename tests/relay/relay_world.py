@@ -6,6 +6,7 @@ import heapq
 import random
 from dataclasses import dataclass, field
 
+from sluicegate.gateway.answers import RateLimitFields
 from sluicegate.relay.pace import Pace
 from sluicegate.relay.waiting import WaitingLine
 from sluicegate.throttle import THROTTLED, Limits, Throttle
@@ -39,7 +40,13 @@ class Relay:
 
 @dataclass
 class World:
-    """`demand`: of each relay (rank, SR/s) pairs; `others`: SR/s of another User whose allocation is `others_have`."""
+    """`demand`: of each relay (rank, SR/s) pairs; `others`: SR/s of another User whose allocation is `others_have`.
+
+    `others_on`: it asks for so many seconds, then is silent for so many. `lost`: the part of the answers that do not
+    come, which is told after `lost_after` seconds. `from_second`: of each relay, when it begins. `burst`: (when, rank,
+    how many at once). `aside`: what was throttled is not sent again before its Retry-After, as in the relay.
+    `down`: from when until when the gateway fails, in each `down_every` seconds.
+    """
 
     relays: list
     demand: list
@@ -50,7 +57,15 @@ class World:
     reserve: float = 0.0
     told: bool = True
     down: tuple = (1e9, 1e9)
+    down_every: float = float("inf")
     quiet_until: float = 0.0
+    delay: float = DELAY
+    lost: float = 0.0
+    lost_after: float = 0.0
+    others_on: tuple = (1.0, 0.0)
+    from_second: tuple = ()
+    burst: tuple = ()
+    aside: bool = False
     seed: int = 1
     in_flight: int = 64
 
@@ -60,6 +75,7 @@ class World:
         reserves = {"own": self.reserve} if self.reserve else {}
         throttle = Throttle(limits, {"own": self.allocation, "others": self.others_have}, 0.0, reserves)
         own, others = throttle.account("own"), throttle.account("others")
+        told = RateLimitFields(self.allocation, own.depth)
         events = []
         number = 0
 
@@ -69,9 +85,14 @@ class World:
             heapq.heappush(events, (when, number, what, of))
 
         for place, demand in enumerate(self.demand):
+            begins = self.from_second[place] if self.from_second else 0.0
             for rank, rate in demand:
                 if rate:
-                    at(rng.expovariate(rate), "born", place, rank, rate)
+                    at(begins + rng.expovariate(rate), "born", place, rank, rate)
+        for when, rank, count in self.burst:
+            for _ in range(count):
+                at(when, "born", 0, rank, 0.0)
+        self.others_got = self.others_throttled = 0
         if self.others:
             at(self.quiet_until, "other")
         flying = [0] * len(self.relays)
@@ -97,46 +118,58 @@ class World:
                 relay.offered += 1
                 relay.asked.append(now)
                 flying[place] += 1
-                at(now + DELAY, "arrive", place, found)
+                at(now + self.delay, "arrive", place, found)
 
         while events and events[0][0] <= seconds:
             now, _, what, of = heapq.heappop(events)
             if what == "other":
-                throttle.decide(others, 1.0, now)
+                on, off = self.others_on
+                if (now - self.quiet_until) % (on + off) < on:
+                    if throttle.decide(others, 1.0, now) == THROTTLED:
+                        self.others_throttled += 1
+                    else:
+                        self.others_got += 1
                 at(now + rng.expovariate(self.others), "other")
             elif what == "born":
                 place, rank, rate = of
                 number += 1
                 self.relays[place].line.add(Sr(number, rank, now + (30.0 if rank == 0 else 1e6), now))
-                at(now + rng.expovariate(rate), "born", place, rank, rate)
+                if rate:
+                    at(now + rng.expovariate(rate), "born", place, rank, rate)
                 pump(place, now)
             elif what == "arrive":
                 place, sr = of
-                if self.down[0] <= now < self.down[1]:
-                    at(now + DELAY, "answer", place, sr, 502, {})
+                if self.down[0] <= now % self.down_every < self.down[1]:
+                    at(now + self.delay, "answer", place, sr, 502, {})
                     continue
                 reserve = self.reserve if sr.rank else 0.0
                 outcome = throttle.decide(own, 1.0, now, reserve)
+                if self.lost and rng.random() < self.lost:
+                    at(now + self.delay + self.lost_after, "answer", place, sr, 0, {})
+                    continue
                 fields = {}
                 if self.told:
-                    fields = {
-                        b"ratelimit-policy": b'"allocation";q=%d;w=1' % self.allocation,
-                        b"ratelimit": b'"allocation";r=%d;t=1' % max(0, int(own.level - reserve)),
-                    }
+                    lines = told.render(own.level_at(now), reserve).split(b"\r\n")[:2]
+                    fields = {line.split(b": ")[0].lower(): line.split(b": ")[1] for line in lines}
                 if outcome == THROTTLED:
                     fields[b"retry-after"] = b"%d" % throttle.retry_after(own, 1.0, now, sr.rank, reserve)
-                at(now + DELAY, "answer", place, sr, 503 if outcome == THROTTLED else 200, fields)
+                at(now + self.delay, "answer", place, sr, 503 if outcome == THROTTLED else 200, fields)
             elif what == "answer":
                 place, sr, status, fields = of
                 relay = self.relays[place]
                 flying[place] -= 1
                 relay.pace.answered(now, sr.rank, status, fields)
-                if status == 200:
+                if status == 503 and self.aside:
+                    at(now + float(fields[b"retry-after"]), "back", place, sr)
+                elif status == 200:
                     relay.admitted.append((now, sr.rank, now - sr.born))
                     relay.line.ended(sr)
                 else:
                     relay.line.give_back(sr)
                 pump(place, now)
+            elif what == "back":
+                self.relays[of[0]].line.give_back(of[1])
+                pump(of[0], now)
             elif of[0] is not None and self.relays[of[0]].wake <= now:
                 pump(of[0], now)
         return self

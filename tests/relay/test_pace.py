@@ -6,8 +6,9 @@ from collections import Counter
 import pytest
 from relay_world import World, rate, relays
 
+from sluicegate.relay.failing import IN_A_ROW
 from sluicegate.relay.outlook import Demand, outlook
-from sluicegate.relay.pace import CALM, IN_A_ROW, LEAST, Pace
+from sluicegate.relay.pace import CALM, LEAST, Pace
 
 IDEAL = 160.0  # SR/s: an allocation of 100, and a fifth of the 300 that are spare (an ideal sender gets 160.0)
 TOLD = {b"ratelimit-policy": b'"allocation";q=300;w=1', b"ratelimit": b'"allocation";r=12;t=1'}
@@ -26,6 +27,12 @@ def test_several_relays_of_one_user_share_without_talking(count):
     got = [rate(relay, 60, 120) for relay in world.relays]
     assert sum(got) >= 0.97 * IDEAL
     assert sum(got) ** 2 / (count * sum(one**2 for one in got)) >= 0.95
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_user_of_two_srs_a_second_gets_its_part_too(told):
+    (relay,) = World(relays(), [[(1, 8.0)]], allocation=2.0, told=told).run(360).relays
+    assert rate(relay, 60, 360) >= 0.97 * 3.79  # one that asks ten times, for nothing (the sum of its parts is 3.98)
 
 
 def test_below_the_threshold_nothing_is_held_back():
@@ -68,6 +75,32 @@ def test_a_gateway_that_is_down_is_asked_seldom_and_its_return_is_no_herd():
     )  # its allocation, slowly more
     assert max(seconds.values()) <= 1000  # never above the maximum
     assert len(relay.line) == 0
+
+
+def test_a_gateway_that_fails_in_two_seconds_of_four_and_tells_nothing_has_hundreds_within_a_minute():
+    down = {"down": (0.0, 2.0), "down_every": 4.0}
+    (relay,) = World(relays(), [[]], others=0.0, told=False, burst=((1.0, 1, 400),), **down).run(60).relays
+    assert len(relay.admitted) == 400
+
+
+@pytest.mark.parametrize("lost", [0.1, 0.3])
+def test_answers_that_get_lost_slow_nothing_down(lost):
+    (relay,) = World(relays(), [[(1, 80.0)]], others=0.0, told=False, lost=lost).run(60).relays
+    assert rate(relay, 10, 60) >= 0.95 * 80
+
+
+def test_urgent_ones_are_not_held_back_by_throttled_bulk_and_pay_for_what_they_send():
+    pace = paced()
+    while pace.may(1.7, 1):
+        pace.sent(1.7, 1)
+    assert pace.may(1.7, 0)
+    before = pace.wait(1.7, 1)
+    pace.sent(1.7, 0)
+    assert pace.wait(1.7, 1) > before
+    pace.answered(1.8, 0, 429, TOLD)
+    while pace.may(1.8, 1):
+        pace.sent(1.8, 1)
+    assert not pace.may(1.8, 0)
 
 
 def paced():
