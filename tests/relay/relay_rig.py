@@ -206,11 +206,15 @@ class FakeWay:
         self.posts: list[Post] = []
         self.script: Callable[[Post], Answer | None] = lambda _: None
 
-    async def post(self, path: str, body: bytes, fields: Mapping[str, str], timeout: float) -> Answer:
+    def begin(self, path: str, body: bytes, fields: Mapping[str, str], timeout: float, told: Callable) -> None:
         post = Post(path, body, fields, asyncio.get_running_loop().create_future())
+        post.answer.add_done_callback(
+            lambda done: None if done.cancelled() else told(done.exception() or done.result())
+        )
         self.posts.append(post)
         answer = self.script(post)
-        return answer if answer is not None else await post.answer
+        if answer is not None:
+            post.give(answer)
 
     def cut(self) -> None:
         pass
@@ -262,10 +266,12 @@ class Hands:
         letters = self.letters if relay.callback is not None else None
         self.desk = Desk(relay, self.classes, self.outbox, self.tally, letters, self.clock)
         self.line: WaitingLine[Errand] = WaitingLine()
-        self.desk.sending = self.sending = Sending(
+        self.sending = Sending(
             self.line, self.pace, self.way, self.tally, connections=relay.connections, timeout=5.0,  # type: ignore[arg-type]
-            body=self.outbox.body, concluded=self.desk.concluded, expired=self.desk.expired, clock=self.clock,
+            body=self.outbox.body, clock=self.clock,
+            concluded=self.desk.course.concluded, expired=self.desk.course.expired,
         )  # fmt: skip
+        self.desk.send_by(self.sending)
         self.writer.start()
         self.closed = False
 
@@ -321,8 +327,7 @@ class Hands:
         if not self.closed:
             self.closed = True
             self.sending._ending = True
-            for task, _errand in list(self.sending._tasks.values()):
-                task.cancel()
+            self.sending.attempts.under_way.clear()
             self.store.close = self.store._disconnect  # type: ignore[method-assign]
             await self.writer.close()
             self.store._database.close()

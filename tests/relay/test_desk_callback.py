@@ -30,7 +30,7 @@ async def test_202_leaves_when_it_is_safe_and_the_answer_is_a_parcel(bench: Benc
     hands.go()
     await until(lambda: hands.way.posts)
     hands.way.posts[0].acknowledge()
-    await until(lambda: not hands.desk.count)
+    await until(lambda: not hands.desk.pending.count)
     (letter,) = await letters(hands)
     assert letter.body == hands.way.posts[0].answer.result().body
     assert dict(letter.fields) == {
@@ -50,7 +50,7 @@ async def test_the_callback_is_told_of_what_has_expired(bench: Bench) -> None:
     hands.stop_pace()
     await hands.waits(sr(DEVICE, 1))
     hands.passes(61.0)
-    await until(lambda: not hands.desk.count)
+    await until(lambda: not hands.desk.pending.count)
     (letter,) = await letters(hands)
     assert letter.body is not None
     told = json.loads(letter.body)
@@ -84,7 +84,7 @@ async def test_the_same_message_again_gets_202_again_and_is_sent_once(bench: Ben
     hands.go()
     await until(lambda: hands.way.posts)
     hands.way.posts[0].acknowledge()
-    await until(lambda: not hands.desk.count)
+    await until(lambda: not hands.desk.pending.count)
     assert len(await letters(hands)) == len(hands.way.posts) == 1
 
 
@@ -99,7 +99,7 @@ async def test_a_hang_up_changes_nothing_in_callback_mode(bench: Bench) -> None:
     hands.passes(1.1)
     await until(lambda: len(hands.way.posts) == 2)
     hands.way.posts[1].acknowledge()
-    await until(lambda: not hands.desk.count)
+    await until(lambda: not hands.desk.pending.count)
     assert sender.answers == []
     assert len(await letters(hands)) == 1
 
@@ -113,12 +113,12 @@ async def test_after_a_crash_each_end_is_told_once(bench: Bench) -> None:
     hands.go()
     await until(lambda: len(hands.way.posts) == 2)
     hands.way.last(1).acknowledge()
-    await until(lambda: hands.desk.count == 1)
+    await until(lambda: hands.desk.pending.count == 1)
     later = await bench.desk(CALLBACK_MODE)
     await until(lambda: later.way.posts)
     assert later.way.counters == [2]
     later.way.posts[0].acknowledge("E19")
-    await until(lambda: not later.desk.count)
+    await until(lambda: not later.desk.pending.count)
     assert sorted(letter.fields["Sluicegate-Request-ID"] for letter in await letters(later)) == [
         request_id(device(n), n) for n in (1, 2)
     ]

@@ -42,7 +42,7 @@ async def test_what_nothing_stands_before_goes_straight_on_and_is_not_stored(ben
     await until(lambda: sender.answers)
     assert sender.answer is answer
     assert await hands.stored(request_id(DEVICE, 1)) == []
-    assert hands.desk.count == 0
+    assert hands.desk.pending.count == 0
     assert (hands.tally.classes[0].acknowledged, hands.tally.classes[0].stored) == (1, 0)
 
 
@@ -280,7 +280,7 @@ async def test_more_than_may_wait_is_told_to_come_again(bench: Bench) -> None:
     hands.go()
     await until(lambda: len(hands.way.posts) == 2)
     hands.way.posts[0].acknowledge()
-    await until(lambda: hands.desk.count == 1)
+    await until(lambda: hands.desk.pending.count == 1)
     assert hands.send(sr(device(3), 3)).answers == []
 
 
@@ -300,7 +300,7 @@ async def test_a_full_disk_refuses_and_forges_nothing(bench: Bench) -> None:
     await until(lambda: straight.answers)
     assert straight.answer is answer
     assert (hands.tally.unsafe, hands.tally.classes[0].given_back) == (1, 1)
-    assert hands.desk.count == 0
+    assert hands.desk.pending.count == 0
     hands.pace.allowed = 1
     lost = hands.send(sr(device(3), 3))
     await until(lambda: len(hands.way.posts) == 2)

@@ -36,7 +36,7 @@ async def test_an_answer_that_nobody_waited_for_is_kept_for_a_while(bench: Bench
     hands.leaves(first)
     answer = response(first.body)
     hands.way.posts[0].give(answer)
-    await until(lambda: not hands.desk.count)
+    await until(lambda: not hands.desk.pending.count)
     other = hands.send(sr(DEVICE, 1, size=2000))  # another message under its RequestID
     again = hands.send(sr(DEVICE, 1))
     assert again.answer is answer
@@ -135,7 +135,7 @@ async def test_after_a_crash_what_waited_goes_on_in_its_order_and_its_sender_mee
     await hands.waits(sr(device(3), 4), deadline="30")
     bench.elapsed = 10.0
     later = await bench.desk()
-    assert (later.desk.count, later.tally.recovered_count) == (4, 4)
+    assert (later.desk.pending.count, later.tally.recovered_count) == (4, 4)
     again = later.send(sr(DEVICE, 1))
     await until(lambda: len(later.way.posts) == 2)
     assert later.way.counters == [4, 1]
@@ -161,7 +161,7 @@ async def test_an_end_that_was_not_written_is_reached_again(bench: Bench) -> Non
     await until(lambda: later.tally.classes[0].acknowledged)
     assert await later.end_of(request_id(DEVICE, 1)) == "acknowledged I99"
     last = await bench.desk()
-    assert last.desk.count == 0
+    assert last.desk.pending.count == 0
 
 
 @in_a_loop
@@ -185,7 +185,7 @@ async def test_a_clock_that_was_set_back_takes_no_number_twice(bench: Bench) -> 
     later = await bench.desk()
     await until(lambda: later.way.posts)
     later.way.posts[0].acknowledge()
-    await until(lambda: not later.desk.count)
+    await until(lambda: not later.desk.pending.count)
     later.stop_pace()
     sender = await later.waits(sr(DEVICE, 1, size=2500))
     assert sender.errand is not None
@@ -209,7 +209,7 @@ async def test_memory_holds_no_more_bodies_than_it_may(bench: Bench) -> None:
     hands.stop_pace()
     small = [await hands.waits(sr(device(n), n)) for n in range(60)]
     large = await hands.waits(sr(device(99), 99, size=200_000))
-    assert hands.desk.octets <= 65_536
+    assert hands.desk.pending.octets <= 65_536
     assert large.errand is not None
     assert large.errand.body is None
     hands.go()
@@ -218,7 +218,7 @@ async def test_memory_holds_no_more_bodies_than_it_may(bench: Bench) -> None:
         post.acknowledge()
     await until(lambda: all(sender.answers for sender in [*small, large]))
     assert {post.counter: len(post.body) for post in hands.way.posts}[99] == len(large.body)
-    assert hands.desk.octets == 0
+    assert hands.desk.pending.octets == 0
 
 
 @in_a_loop
@@ -233,7 +233,7 @@ async def test_who_waits_at_a_stop_is_told_and_what_waits_is_kept(bench: Bench) 
     assert sender.kind == (503, "draining")
     assert await hands.end_of(request_id(DEVICE, 1)) == ""
     later = await bench.desk()
-    assert later.desk.count == 1
+    assert later.desk.pending.count == 1
 
 
 @in_a_loop
@@ -243,7 +243,7 @@ async def test_dropped_is_what_nobody_waits_for_at_a_stop(bench: Bench) -> None:
     sender = await hands.waits(sr(DEVICE, 1))
     await hands.sending.end(hands.clock.now())
     hands.desk.send_away()
-    await hands.desk.quiet()
+    await hands.desk.course.quiet()
     assert sender.kind == (503, "draining")
     assert await hands.end_of(request_id(DEVICE, 1)) == "expired dropped"
 

@@ -54,6 +54,9 @@ class Answer(NamedTuple):
     body: bytes
 
 
+Told = Callable[[Answer | CallFailed], None]
+
+
 class Caller:
     """Sends requests to one address, each on a connection of its own, which is used again for the next one.
 
@@ -107,38 +110,63 @@ class Caller:
             CallFailed: no connection, no answer in time, none that is HTTP, or one that is too large.
             ValueError: the path or a field cannot be sent. Nothing was.
         """
-        head = b"POST %b%b HTTP/1.1\r\n%b%bContent-Length: %d\r\n\r\n" % (
-            self._prefix,
-            _path(path),
-            self._host,
-            _fields(fields),
-            len(body),
-        )
-        return await self._ask(head, body, timeout)
+        return await self._ask(self._head(path, body, fields), body, timeout)
+
+    def begin(self, path: str, body: bytes, fields: Mapping[str, str], timeout: float, told: Told) -> None:
+        """POST a body, as `post`, for who makes no task of it.
+
+        Args:
+            told: is called with the answer, or with why there is none; once, and not within this call.
+
+        Raises ValueError as `post`. `told` is not called then.
+        """
+        self._start(self._head(path, body, fields), body, timeout, told)
 
     async def get(self, path: str, timeout: float) -> Answer:
         """GET a path. As `post`."""
         head = b"GET %b%b HTTP/1.1\r\n%b\r\n" % (self._prefix, _path(path), self._host)
         return await self._ask(head, b"", timeout)
 
+    def _head(self, path: str, body: bytes, fields: Mapping[str, str]) -> bytes:
+        return b"POST %b%b HTTP/1.1\r\n%b%bContent-Length: %d\r\n\r\n" % (
+            self._prefix,
+            _path(path),
+            self._host,
+            _fields(fields),
+            len(body),
+        )
+
     async def _ask(self, head: bytes, body: bytes, seconds: float) -> Answer:
-        if self._closed:
-            raise CallFailed(f"{self.address}: no more requests are sent: it was closed", sent=False)
-        call = _Call(self, head, body)
-        timer = self._loop.call_later(seconds, call.overdue, seconds)
-        self._calls.add(call)
-        try:
-            self._pool.sweep(monotonic())  # what has been idle for too long may be closed on the other side
-            connection = self._pool.take()
-            if connection is not None:
-                call.connected(connection)
+        answer: asyncio.Future[Answer] = self._loop.create_future()
+
+        def told(what: Answer | CallFailed) -> None:
+            if answer.done():
+                return
+            if isinstance(what, CallFailed):
+                answer.set_exception(what)
             else:
-                call.call_off = self._pool.connect(call)
-            return await call.answer
+                answer.set_result(what)
+
+        call = self._start(head, body, seconds, told)
+        try:
+            return await answer
         finally:
-            timer.cancel()
-            self._calls.discard(call)
             call.drop()
+
+    def _start(self, head: bytes, body: bytes, seconds: float, told: Told) -> _Call:
+        call = _Call(self, head, body, told)
+        if self._closed:
+            self._loop.call_soon(call.fail, "no more requests are sent: it was closed")
+            return call
+        call.timer = self._loop.call_later(seconds, call.overdue, seconds)
+        self._calls.add(call)
+        self._pool.sweep(monotonic())  # what has been idle for too long may be closed on the other side
+        connection = self._pool.take()
+        if connection is not None:
+            call.connected(connection)
+        else:
+            call.call_off = self._pool.connect(call)
+        return call
 
     def sweep(self, now: float) -> None:
         """Close what has been idle for too long. `now`: seconds of the monotonic clock. Every request does it, too."""
@@ -157,6 +185,10 @@ class Caller:
         self._pool.cut()
 
     # --- for its calls
+
+    def over(self, call: _Call) -> None:
+        """One has come to its end."""
+        self._calls.discard(call)
 
     def give(self, connection: UpstreamConnection) -> None:
         """A connection that nobody needs after all."""
@@ -184,7 +216,8 @@ class _Call:
     """One request: who waits for the answer (an `Asker`).
 
     Attributes:
-        answer: the answer to come.
+        done: whether there is an end, told or not wanted.
+        timer: until it is overdue.
         whole: whether all of the request was handed to its connection.
         call_off: what calls off the connecting, while that goes on.
     """
@@ -198,13 +231,15 @@ class _Call:
         "_sent",
         "_start",
         "_status",
+        "_told",
         "_written",
-        "answer",
         "call_off",
+        "done",
+        "timer",
         "whole",
     )
 
-    def __init__(self, caller: Caller, head: bytes, body: bytes) -> None:
+    def __init__(self, caller: Caller, head: bytes, body: bytes, told: Told) -> None:
         self._caller = caller
         self._start = head
         self._body = body
@@ -214,7 +249,9 @@ class _Call:
         self._status = 0
         self._fields: dict[bytes, bytes] = {}
         self._parts = bytearray()
-        self.answer: asyncio.Future[Answer] = caller._loop.create_future()
+        self._told = told
+        self.done = False
+        self.timer: asyncio.TimerHandle | None = None
         self.call_off: Callable[[], object] | None = None
         self.whole = False
 
@@ -222,7 +259,7 @@ class _Call:
 
     def connected(self, connection: UpstreamConnection) -> None:
         self.call_off = None
-        if self.answer.done():
+        if self.done:
             self._caller.give(connection)
             return
         self._connection = connection
@@ -237,7 +274,7 @@ class _Call:
     def _write(self, connection: UpstreamConnection) -> None:
         """Write as much of the body as the connection takes for now."""
         transport, view = connection.transport, memoryview(self._body)
-        while transport is not None and not connection.full and not self.whole and not self.answer.done():
+        while transport is not None and not connection.full and not self.whole and not self.done:
             start = self._written
             self._written = min(start + PIECE, len(view))
             self.whole = self._written == len(view)
@@ -267,7 +304,7 @@ class _Call:
         self._fields = _read(head.passed)
 
     def answer_body(self, octets: bytes) -> None:
-        if self.answer.done():
+        if self.done:
             return
         self._parts += octets
         if len(self._parts) > self._caller.most_body:
@@ -283,8 +320,9 @@ class _Call:
         self._succeed(self._status, self._fields, bytes(self._parts))
 
     def _succeed(self, status: int, fields: dict[bytes, bytes], body: bytes) -> None:
-        if not self.answer.done():
-            self.answer.set_result(Answer(status, fields, body))
+        if not self.done:
+            self._end()
+            self._told(Answer(status, fields, body))
 
     # --- its failures
 
@@ -302,15 +340,23 @@ class _Call:
 
     def fail(self, why: str) -> None:
         """Give it up."""
+        if self.done:
+            return
         self.drop()
-        if not self.answer.done():
-            self.answer.set_exception(CallFailed(f"{self._caller.address}: {why}", self._sent))
+        self._told(CallFailed(f"{self._caller.address}: {why}", self._sent))
+
+    def _end(self) -> None:
+        self.done = True
+        if self.timer is not None:
+            self.timer.cancel()
+        self._caller.over(self)
 
     def _too_large(self) -> str:
         return f"its answer has more than {self._caller.most_body} octets"
 
     def drop(self) -> None:
         """Nobody waits any more: a connection that still carries it cannot be used again."""
+        self._end()
         call_off, self.call_off = self.call_off, None
         if call_off is not None:
             call_off()

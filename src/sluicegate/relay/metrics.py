@@ -68,14 +68,16 @@ class RelayCollector(Collector):
 
     def _waits(self) -> Iterator[Metric]:
         service = self._service
-        now, oldest, waits = service.clock.now(), service.desk.oldest(), waiting(service)
+        now, oldest, waits = service.clock.now(), service.desk.pending.oldest(), waiting(service)
         count = GaugeMetricFamily("sluicegate_relay_waiting", "SRs that wait.", labels=["class"])
         age = GaugeMetricFamily("sluicegate_relay_oldest_seconds", "Age of the oldest.", labels=["class"])
         for place in service.classes.places:
             count.add_metric([shown(place.name)], waits[place.rank])
             age.add_metric([shown(place.name)], now - oldest.get(place.rank, now))
         yield from (count, age)
-        yield GaugeMetricFamily("sluicegate_relay_open", "SRs that have not come to their end.", service.desk.count)
+        yield GaugeMetricFamily(
+            "sluicegate_relay_open", "SRs that have not come to their end.", service.desk.pending.count
+        )
         yield GaugeMetricFamily("sluicegate_relay_most", "So many there may be.", service.relay.waiting)
 
     def _pace(self) -> Iterator[Metric]:

@@ -1,20 +1,19 @@
-"""The way to the gateway: who goes next, and when; what is on its way, and what waits for an attempt of its own."""
+"""Who goes to the gateway next, and when; and what waits for an attempt of its own."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from heapq import heappop, heappush
 from random import random
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from sluicegate.database.errors import StoreError
 from sluicegate.dispatch.strategy import RetryStrategy
-from sluicegate.http.post import Answer, CallFailed
-from sluicegate.log import logger
+from sluicegate.http.post import Answer
+from sluicegate.relay.attempts import Attempts, Concluded, Way
 from sluicegate.relay.clock import Clock
 from sluicegate.relay.errand import Errand, Stage
-from sluicegate.relay.judging import Ruling, Verdict, judge
+from sluicegate.relay.judging import Verdict
 from sluicegate.relay.tally import Tally
 
 if TYPE_CHECKING:
@@ -24,22 +23,6 @@ if TYPE_CHECKING:
 LOOK = 0.5  # seconds: the longest that nobody looks while something waits
 STRATEGY = RetryStrategy(first=1.0, factor=2.0, jitter=0.2, ceiling=60.0, attempts=2**31)
 """Of one SR whose attempt failed. That the gateway itself fails, the pace knows."""
-NO_BODY = "its body is not there any more"
-UNREACHABLE = 0  # as a status: there was no answer
-
-
-class Way(Protocol):
-    """How SRs get there: `http.post.Caller`, or a stand-in of it."""
-
-    async def post(self, path: str, body: bytes, fields: Mapping[str, str], timeout: float) -> Answer:
-        """POST, and the answer. Raises CallFailed."""
-
-    def cut(self) -> None:
-        """End all connections at once."""
-
-
-Concluded = Callable[[Errand, Verdict, Answer | None], None]
-"""An attempt has ended: what the answer means, and the answer if there is one."""
 
 
 class Sending:
@@ -50,9 +33,7 @@ class Sending:
         way: to the gateway.
         tally: counts attempts.
         connections: attempts at once.
-        timeout: seconds for one.
-        body: of an errand, from the store. Raises StoreError.
-        concluded: is told how an attempt ended.
+        timeout, body, concluded: see `attempts.Attempts`.
         expired: is told what has passed its deadline while it waited; it is out of the line then.
     """
 
@@ -72,17 +53,14 @@ class Sending:
     ) -> None:
         self.line = line
         self.pace = pace
-        self.last_failure = ""
-        self._way = way
+        self.attempts = Attempts(way, pace, timeout=timeout, body=body, concluded=self._attempt_ended, clock=clock)
+        self._under_way = self.attempts.under_way
         self._tally = tally
         self._connections = connections
-        self._timeout = timeout
-        self._body = body
         self._concluded = concluded
         self._expired = expired
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._tasks: dict[int, tuple[asyncio.Task[None], Errand]] = {}
         self._aside: dict[int, Errand] = {}
         self._due: list[tuple[float, int]] = []
         """When, and whose number: those that are not in `_aside` any more are passed over."""
@@ -93,7 +71,7 @@ class Sending:
     @property
     def in_flight(self) -> int:
         """Attempts that have begun and not ended."""
-        return len(self._tasks)
+        return len(self._under_way)
 
     # --- in
 
@@ -180,12 +158,12 @@ class Sending:
 
     def under_way(self) -> list[Errand]:
         """What is being sent."""
-        return [errand for _task, errand in self._tasks.values()]
+        return list(self._under_way.values())
 
     # --- sending
 
     def _room(self, rank: int) -> bool:
-        return len(self._tasks) < self._connections and self.pace.may(self._clock.now(), rank)
+        return len(self._under_way) < self._connections and self.pace.may(self._clock.now(), rank)
 
     def _pump_soon(self) -> None:
         """At the end of this turn of the loop, whatever else is being waited for."""
@@ -200,7 +178,7 @@ class Sending:
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
-        while not self._ending and len(self._tasks) < self._connections:
+        while not self._ending and len(self._under_way) < self._connections:
             now = self._clock.now()
             found: Errand | None = None
             for rank in self.line.ranks():
@@ -229,54 +207,12 @@ class Sending:
         errand.stage = Stage.SENDING
         self.pace.sent(self._clock.now(), errand.rank)
         self._tally.sent(errand)
-        self._tasks[errand.seq] = (self._loop.create_task(self._carry(errand)), errand)
+        self.attempts.begin(errand)
 
-    async def _carry(self, errand: Errand) -> None:
-        try:
-            verdict, answer = await self._attempt(errand)
-        except Exception as error:  # ours, and not the gateway's: the SR must not be lost with it
-            logger().exception("an attempt failed by our own fault", seq=errand.seq)
-            verdict, answer = Verdict(Ruling.FAILED, repr(error)[:200]), None
-        if self._tasks.pop(errand.seq, None) is None:
-            return  # it was broken off, and whoever did it has said so
+    def _attempt_ended(self, errand: Errand, verdict: Verdict, answer: Answer | None) -> None:
         self._concluded(errand, verdict, answer)
         if len(self.line):
             self._pump_soon()
-
-    async def _attempt(self, errand: Errand) -> tuple[Verdict, Answer | None]:
-        try:
-            body = errand.body if errand.body is not None else await self._body(errand)
-        except StoreError as error:
-            self._learn(errand, 200, {})
-            return Verdict(Ruling.FAILED, str(error)), None
-        if body is None:
-            self._learn(errand, 200, {})
-            return Verdict(Ruling.REFUSED, NO_BODY), None
-        try:
-            answer = await self._way.post(errand.path, body, _fields(errand), self._timeout)
-        except CallFailed as error:
-            errand.repeated = errand.repeated or error.sent
-            self._learn(errand, UNREACHABLE, {})
-            self._complain(str(error))
-            return Verdict(Ruling.FAILED, str(error)), None
-        verdict = judge(answer, self._clock.at())
-        if verdict.ruling is Ruling.FAILED:
-            errand.repeated = True
-            self._complain(f"answered {verdict.code}")
-            self._learn(errand, answer.status if answer.status >= 500 else 502, answer.fields)
-        elif verdict.ruling is Ruling.BEHIND:  # one network's, and not the User's
-            self._learn(errand, 200, {name: told for name, told in answer.fields.items() if name != b"retry-after"})
-        else:
-            self._learn(errand, answer.status, answer.fields)
-        return verdict, answer
-
-    def _learn(self, errand: Errand, status: int, fields: Mapping[bytes, bytes]) -> None:
-        self.pace.answered(self._clock.now(), errand.rank, status, fields)
-
-    def _complain(self, why: str) -> None:
-        if why != self.last_failure:
-            logger().warning("the gateway does not take what it is sent", why=why)
-        self.last_failure = why
 
     # --- the end
 
@@ -285,21 +221,4 @@ class Sending:
         self._ending = True
         if self._soon is not None:
             self._soon.cancel()
-        while self._tasks and self._clock.now() < until:
-            tasks = [task for task, _errand in self._tasks.values()]
-            await asyncio.wait(tasks, timeout=max(0.001, until - self._clock.now()))
-        broken = [errand for _task, errand in self._tasks.values()]
-        tasks = [task for task, _errand in self._tasks.values()]
-        self._tasks.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for errand in broken:
-            errand.repeated = True
-        self._way.cut()
-        return broken
-
-
-def _fields(errand: Errand) -> Mapping[str, str]:
-    """What goes with it: the sender's own; and whether it may have come before."""
-    return {**errand.fields, "Sluicegate-Repeat": "yes"} if errand.repeated else errand.fields
+        return await self.attempts.end(until - self._clock.now())

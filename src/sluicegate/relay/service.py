@@ -90,7 +90,7 @@ class RelayService:
             listen=f"{self.relay.listen.host}:{self.port}",
             admin=f"{self.relay.admin.host}:{self.admin_port}",
             gateway=str(self.relay.gateway),
-            waiting=self.desk.count,
+            waiting=self.desk.pending.count,
         )
         if ready is not None:
             ready()
@@ -124,7 +124,7 @@ class RelayService:
         self.desk = Desk(
             relay, self.classes, outbox, self.tally, self.letters if relay.callback is not None else None, clock
         )
-        self.desk.sending = self.sending = Sending(
+        self.sending = Sending(
             WaitingLine(),
             Pace(bulk=self.classes.bulk),
             way,
@@ -132,10 +132,11 @@ class RelayService:
             connections=relay.connections,
             timeout=relay.timeouts.upstream_total,
             body=outbox.body,
-            concluded=self.desk.concluded,
-            expired=self.desk.expired,
+            concluded=self.desk.course.concluded,
+            expired=self.desk.course.expired,
             clock=clock,
         )
+        self.desk.send_by(self.sending)
         self.writer.start()
         await self.desk.recover()
         self.letters.restart(await asyncio.to_thread(self.store.look))
@@ -236,7 +237,7 @@ class RelayService:
     async def _drain(self) -> None:
         """Take no more, let attempts end, tell who waits, give back what is held."""
         self.draining = self.desk.draining = self.letters.closing = True
-        logger().info("draining", in_flight=self.sending.in_flight, waiting=self.desk.count)
+        logger().info("draining", in_flight=self.sending.in_flight, waiting=self.desk.pending.count)
         until = monotonic() + self.relay.timeouts.drain
         self.door.stop_listening()
         await self.sending.end(until)
@@ -244,7 +245,7 @@ class RelayService:
         await asyncio.gather(*(courier.end(until) for courier in self.letters.couriers.values()))
         with contextlib.suppress(TimeoutError):  # a store that fails: what is not written is sent again, marked
             async with asyncio.timeout(max(0.0, until - monotonic()) + GRACE):
-                await self.desk.quiet()
+                await self.desk.course.quiet()
                 await self.letters.quiet()
         await self.door.close()
         await self._write(self.demand.rows(*self.clock.both()))

@@ -38,12 +38,12 @@ async def status(service: RelayService) -> dict[str, Any]:
             "state": sending.pace.state(service.clock.now()),
             "in_flight": sending.in_flight,
             "connections": service.relay.connections,
-            "last_failure": sending.last_failure,
+            "last_failure": sending.attempts.last_failure,
         },
         "store": {"failing": writer.failing, "commits": writer.commits, "parcels_written": writer.written},
-        "open": desk.count,
+        "open": desk.pending.count,
         "most": service.relay.waiting,
-        "octets_in_memory": desk.octets,
+        "octets_in_memory": desk.pending.octets,
         "not_taken": {
             "full": tally.full,
             "store": tally.unsafe,
@@ -66,7 +66,7 @@ def waiting(service: RelayService) -> Counter[int]:
 
 
 def _classes(service: RelayService) -> list[dict[str, Any]]:
-    now, oldest, waits = service.clock.now(), service.desk.oldest(), waiting(service)
+    now, oldest, waits = service.clock.now(), service.desk.pending.oldest(), waiting(service)
     under_way = Counter(errand.rank for errand in service.sending.under_way())
     aside = Counter(errand.rank for errand in service.sending.set_aside())
     expected = outlook(
