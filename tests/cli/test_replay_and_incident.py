@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from sluicegate.cli import main
+from sluicegate.relay.demand import Minute, write_csv
 from sluicegate.settings import starter
 
 START = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
@@ -204,6 +205,19 @@ def test_replay_with_pseudonyms_writes_nothing_by_user(run, config, tmp_path):
     assert sorted(os.listdir(tmp_path / "hidden")) == ["report.html", "summary.json"]
     for file in (tmp_path / "hidden").iterdir():
         assert not any(name in file.read_text("utf-8") for name in names)
+
+
+def test_incident_takes_what_relays_held_back_and_says_what_is_no_export(run, record, tmp_path):
+    right, wrong = tmp_path / "held.csv", tmp_path / "wrong.csv"
+    write_csv(right, [Minute("2026-11-24T18:02:00Z", "A", "reads", "4.1.1", came=9, held=8, waiting=7)])
+    wrong.write_text("a,b\n")
+    result = run("incident", record, *PERIOD, "--demand", right)
+    assert result.exit_code == 0
+    assert json.loads((tmp_path / "incident.json").read_text("utf-8"))["demand"][0]["held"] == 8
+    for path, said in ((wrong, "its first line must be time,user,class,srv"), (tmp_path / "gone.csv", "is not there")):
+        refused = run("incident", record, *PERIOD, "--demand", path)
+        assert refused.exit_code == 2
+        assert said in refused.stderr
 
 
 @pytest.mark.parametrize("command", ["replay", "incident"])

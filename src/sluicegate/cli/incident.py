@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -13,6 +14,10 @@ import click
 from sluicegate.cli.evidence import Bars, packages_needed
 from sluicegate.cli.records import STOPPED, UNFIT, moment_of, print_problems, settings_of, zone_option
 
+if TYPE_CHECKING:
+    from sluicegate.simulate.replay.incident import HeldMinute, Period
+
+MINUTE = timedelta(minutes=1)
 MOST_LISTED = 10
 READING = "reading the record"
 
@@ -22,6 +27,7 @@ READING = "reading the record"
 Examples:
   sluicegate incident record/ --from 2026-11-24T18:00 --to 2026-11-24T18:20
   sluicegate incident record/ --from 2026-07-24T18:00 --to 2026-07-24T18:20 --zone Europe/London
+  sluicegate incident record/ --from 2026-11-24T18:00 --to 2026-11-24T18:20 --demand held.csv
   sluicegate incident day.csv --from 2026-11-24T18:00Z --to 2026-11-24T19:00Z --config gateway.toml --out evening.html
 """
 )
@@ -30,6 +36,13 @@ Examples:
 @click.option("--to", "until", required=True, metavar="TIME", help="Where it ends.")
 @zone_option
 @click.option("--config", "-c", type=click.Path(path_type=Path), metavar="FILE", help="For allocations and capacity.")
+@click.option(
+    "--demand",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What a User's relay held back meanwhile (`sluicegate relay demand --out FILE.csv`). As often as there are.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -60,7 +73,16 @@ def incident(record: str, **options: Any) -> None:
 
 
 def _incident(
-    name: str, *, since: str, until: str, zone: ZoneInfo, config: Path | None, out: Path, strict: bool, quiet: bool
+    name: str,
+    *,
+    since: str,
+    until: str,
+    zone: ZoneInfo,
+    config: Path | None,
+    demand: Sequence[Path],
+    out: Path,
+    strict: bool,
+    quiet: bool,
 ) -> int:
     """The exit code."""
     from sluicegate.simulate.record import RecordError  # noqa: PLC0415
@@ -74,7 +96,8 @@ def _incident(
     try:
         record, when = look_into(name, first, last)
         with Bars([READING], quiet=quiet) as bars:
-            told = incident(record, when, settings, str(config or ""), lambda part: bars.reached(READING, part))
+            held = _demand_of(demand, when)
+            told = incident(record, when, settings, str(config or ""), lambda part: bars.reached(READING, part), held)
     except (RecordError, PeriodError) as error:
         raise click.ClickException(str(error)) from None
     print_problems(record)
@@ -82,6 +105,31 @@ def _incident(
         click.echo("The record has problems, and with --strict nothing is written.", err=True)
         return UNFIT
     return _finish(out, told, quiet=quiet)
+
+
+def _demand_of(paths: Sequence[Path], when: Period) -> list[HeldMinute] | None:
+    """What the exports of relays have of the period; None where none was given. Raises ClickException."""
+    from sluicegate.relay.demand import COLUMNS, read  # noqa: PLC0415
+
+    if not paths:
+        return None
+    found: list[HeldMinute] = []
+    for path in paths:
+        try:
+            if path.is_file():
+                with path.open(encoding="utf-8", errors="replace") as file:
+                    if file.readline(1000).strip() != ",".join(COLUMNS):
+                        raise click.BadParameter(
+                            f"{path} is no export of `sluicegate relay demand` as CSV: its first line must be "
+                            f"{','.join(COLUMNS)}",
+                            param_hint="--demand",
+                        )
+            elif not path.is_dir():
+                raise click.BadParameter(f"{path} is not there", param_hint="--demand")
+            found += read(path, when.since - MINUTE, when.until)
+        except OSError as error:
+            raise click.ClickException(f"{path}: {error.strerror or error}") from None
+    return found
 
 
 def _finish(out: Path, told: Mapping[str, Any], *, quiet: bool) -> int:

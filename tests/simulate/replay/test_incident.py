@@ -1,11 +1,12 @@
 """An investigation says who drove it, who was held, what followed, and who else was harmed."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from recorded_traffic import START, Sender, Written, configured, row, traffic
 
+from sluicegate.relay.demand import Minute
 from sluicegate.simulate.evidence.files import as_json
 from sluicegate.simulate.replay.incident import PeriodError, incident, incident_page, look_into
 
@@ -15,6 +16,45 @@ SENDERS = (
     Sender("B", 5, 0, 900),
     Sender("C", 3, 0, 900, back=None),
 )
+
+
+def held_minute(minute, srv="4.1.1", user="A", of_class="reads", **counts):
+    time = (START + timedelta(minutes=minute)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Minute(time, user, of_class, srv, **counts)
+
+
+def test_what_relays_held_back_is_told_beside_what_the_gateway_received(burst):
+    _, path = burst
+    record, when = look_into(path, *minutes(5, 7))
+    rows = [
+        held_minute(4, came=99, held=99, waiting=99),  # before the period
+        held_minute(5, came=50, held=40, sent=15, acknowledged=10, waiting=30, longest_wait=20.0),
+        held_minute(6, came=10, held=10, sent=5, acknowledged=5, expired=1, waiting=20, longest_wait=70.0),
+        held_minute(6, "4.2", came=2, held=2, waiting=2),
+        held_minute(6, "2.2", of_class="top-ups", came=7, sent=7, acknowledged=7),
+        held_minute(7, came=99, waiting=99),  # after it
+        held_minute(6, came=4, held=4, waiting=4, user="A"),  # another relay of the same User
+    ]
+    told = incident(record, when, None, "", quiet, rows)
+    assert [(one["of_class"], one["came"], one["held"], one["sent"], one["waiting"]) for one in told["demand"]] == [
+        ("reads", 66, 56, 20, 26),
+        ("top-ups", 7, 0, 7, 0),
+    ]
+    assert told["demand"][0]["longest_wait"] == 70.0
+    assert told["said"][-1] == (
+        "What the gateway never received: the relay of A took in 73 SRs, of which 56 had to wait; it sent 27 attempts, "
+        "and 26 SRs still waited at the end."
+    )
+    assert "What relays held back" in incident_page(told)
+
+
+def test_relays_that_held_nothing_back_and_none_at_all_are_told_apart(burst):
+    _, path = burst
+    record, when = look_into(path, *minutes(5, 7))
+    assert incident(record, when, None, "", quiet)["demand"] is None
+    told = incident(record, when, None, "", quiet, [])
+    assert told["said"][-1] == "The relays whose demand was given held nothing back."
+    assert "have nothing of the period" in incident_page(told)
 
 
 def quiet(_):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +25,7 @@ from sluicegate.simulate.replay.incident.gather import (
     gather,
     total,
 )
+from sluicegate.simulate.replay.incident.held import HeldMinute, held_back
 from sluicegate.simulate.replay.incident.words import sentences
 from sluicegate.simulate.replay.replay import told_record
 from sluicegate.simulate.replay.rows import Ints
@@ -44,8 +46,18 @@ _FEWEST: Final = 20  # so many latencies are needed to say that they became long
 _MOST_CHARTED: Final = 5
 
 
-def incident(record: Record, when: Period, settings: Settings | None, config: str, reached: Reached) -> Entry:
-    """The investigation. `record` is open from `when.first` until `when.last`. Raises RecordError."""
+def incident(
+    record: Record,
+    when: Period,
+    settings: Settings | None,
+    config: str,
+    reached: Reached,
+    demand: Iterable[HeldMinute] | None = None,
+) -> Entry:
+    """The investigation. `record` is open from `when.first` until `when.last`. Raises RecordError.
+
+    `demand`: what relays held back, if it is known; see `held_back`.
+    """
     found = gather(record, when, settings.capacity.weights if settings else {}, reached)
     allocations = {user.name: user.allocation for user in settings.users} if settings else {}
     users = _users(found, allocations)
@@ -69,6 +81,7 @@ def incident(record: Record, when: Period, settings: Settings | None, config: st
             "through": found.through,
             "gap": rounded(_part(found.gaps, 0.5), 4),
         },
+        "demand": None if demand is None else held_back(demand, when),
         "series": _series(found, users),
     }
     return {**told, "said": sentences(told)}

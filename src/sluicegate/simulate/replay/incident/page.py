@@ -49,6 +49,7 @@ def incident_page(told: Entry) -> str:
         _held(told),
         tag("h2", "Who else was harmed"),
         _harmed(told),
+        *_held_back(told),
         tag("h2", "The record"),
         tag("p", _record(told), class_="hint"),
         tag("footer", f"Sluicegate {told['sluicegate']}. Charts: uPlot (MIT). This page needs no network."),
@@ -218,6 +219,32 @@ def _harmed(told: Entry) -> Html:
     heads = [Cell("User", figure=False), Cell("how", figure=False)]
     rows = [[Cell(one["user"], figure=False), Cell(harms(one), figure=False)] for one in told["harmed"]]
     return table("Who else was harmed", heads, rows)
+
+
+def _held_back(told: Entry) -> Iterator[Html]:
+    if told["demand"] is None:
+        return
+    yield tag("h2", "What relays held back")
+    if not told["demand"]:
+        yield tag("p", "The relays whose demand was given have nothing of the period.", class_="hint")
+        return
+    heads = [
+        Cell("User", figure=False),
+        Cell("its class", figure=False),
+        *map(Cell, ("came", "had to wait", "attempts", "acknowledged", "expired", "wait at the end", "longest wait")),
+    ]
+    names = ("came", "held", "sent", "acknowledged", "expired", "waiting")
+    rows = [
+        [
+            Cell(one["user"], figure=False),
+            Cell(one["of_class"] or words.NOTHING, figure=False),
+            *(Cell(words.count(one[name])) for name in names),
+            Cell(words.seconds(one["longest_wait"])),
+        ]
+        for one in told["demand"][:_MOST_USERS]
+    ]
+    yield tag("p", "By whole minutes. The gateway never received what waited there.", class_="hint")
+    yield tag("div", table("What relays held back", heads, rows), class_="wide")
 
 
 def _record(told: Entry) -> str:

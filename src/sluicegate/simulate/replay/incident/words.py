@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from sluicegate.simulate.evidence import words
+from sluicegate.simulate.replay.incident.held import by_user
 
 Entry = Mapping[str, Any]
 
+_MOST_RELAYS: Final = 5
 _HARMS: Final = {
     "throttled": "was throttled",
     "rejected": "was rejected undecided",
@@ -20,7 +22,7 @@ _HARMS: Final = {
 
 def sentences(told: Entry) -> list[str]:
     """What happened, in a few sentences."""
-    return [*_sent(told), *_drove(told), *_held(told), *_followed(told), *_others(told)]
+    return [*_sent(told), *_drove(told), *_held(told), *_followed(told), *_others(told), *_held_back(told)]
 
 
 def stretch(told: Entry) -> str:
@@ -124,6 +126,22 @@ def _others(told: Entry) -> Iterator[str]:
         return
     parts = [f"{one['user']} ({harms(one)})" for one in harmed]
     yield f"{'Harmed beside' if told['drivers'] else 'Harmed'}: {words.listed(parts)}."
+
+
+def _held_back(told: Entry) -> Iterator[str]:
+    if told["demand"] is None:
+        return
+    users = by_user(told["demand"])
+    for name, sums in list(users.items())[:_MOST_RELAYS]:
+        if not sums["held"] and not sums["waiting"]:
+            continue
+        yield (
+            f"What the gateway never received: the relay of {name} took in {sums['came']:,} SRs, of which "
+            f"{sums['held']:,} had to wait; it sent {_times(sums['sent'])}, and {sums['waiting']:,} SRs still waited "
+            "at the end."
+        )
+    if not any(sums["held"] or sums["waiting"] for sums in users.values()):
+        yield "The relays whose demand was given held nothing back."
 
 
 def harms(one: Entry) -> str:
