@@ -60,13 +60,16 @@ def frame(group: int, expected: int, request: bytes) -> bytes:
     return struct.pack("<III", group, expected, len(request)) + request
 
 
-def write_frames(path: Path, *, rejecting: bool, one_status: int | None = None, grouped: bool = False) -> None:
+def write_frames(
+    path: Path, *, rejecting: bool, one_status: int | None = None, grouped: bool = False, only: int | None = None
+) -> None:
     """Write the messages of all Users, mixed, with the status that each must be answered with.
 
     `one_status`: what a peer that knows no DUIS versions answers to all that it rejects. `grouped`: by certificate.
+    `only`: the Users of this certificate.
     """
     chance = random.Random(67)
-    chosen = [user for user in users() for _ in range(MESSAGES_PER_USER)]
+    chosen = [user for user in users() if only in (None, user.group) for _ in range(MESSAGES_PER_USER)]
     chance.shuffle(chosen)
     with path.open("wb") as out:
         for n, user in enumerate(chosen):
