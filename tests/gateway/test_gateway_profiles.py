@@ -86,6 +86,17 @@ def test_teams_have_fixed_parts(gateway) -> None:
         assert sent(client, TOP_UP).status == 200
 
 
+def test_a_request_of_a_team_that_was_not_sent_is_given_back_to_it(gateway, upstream) -> None:
+    upstream.stop()
+    teams = ({"name": "prepayment", "srvs": ["2.*"], "part": 0.5}, {"name": "bulk", "srvs": ["4.*"], "part": 0.5})
+    running = gateway(users=users((), teams), capacity=LIMITS)
+    with Client(running.port) as client:
+        assert sent(client, READ).status == 502
+    account = running.gateway.ledger.account("Large")
+    assert account.level == account.depth
+    assert account.teams.kept_for_others(0, 0.0) == 1.0  # what the team of the reads has
+
+
 def test_each_class_is_counted_and_told_in_status_and_metrics(gateway) -> None:
     running = gateway(users=users(KEEPING), capacity=LIMITS, admin={"listen": "127.0.0.1:0"})
     with Client(running.port) as client:

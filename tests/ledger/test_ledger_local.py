@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from sluicegate.allocation import Book
+from sluicegate.allocation import Book, Profile, Team
 from sluicegate.ledger import LocalLedger
 from sluicegate.settings import parse
 from sluicegate.throttle import EXCESS, THROTTLED, WITHIN
@@ -41,6 +41,7 @@ def test_every_user_of_the_book_has_an_account_with_a_full_bank() -> None:
 def test_its_methods_are_the_throttles_own() -> None:
     made = ledger({"a": 300})
     assert made.decide == made.throttle.decide
+    assert made.decide_team == made.throttle.decide_team
     assert made.give_back == made.throttle.give_back
     assert made.retry_after == made.throttle.retry_after
 
@@ -99,6 +100,16 @@ def test_it_is_active_from_the_first_throttled_request_until_the_calm() -> None:
     assert made.state(5.0).since == 5.0
     assert made.state(14.0).active
     assert not made.state(30.0).active
+
+
+def test_what_is_given_back_of_a_team_is_that_teams_again() -> None:
+    made = ledger({"a": 300})
+    halves = Profile(teams=(Team("top-ups", ("2.*",), part=0.5), Team("reads", ("4.*",), part=0.5)))
+    made.set_profile("a", halves, 0.0)
+    account = made.account("a")
+    before = account.teams.kept_for_others(1, 0.0)
+    made.give_back(account, 1.0, made.decide_team(account, 1.0, 0.0, 0.0, 0), 0.0, 0)
+    assert account.teams.kept_for_others(1, 0.0) == before > 0
 
 
 def test_what_is_given_back_never_goes_beyond_the_depth() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sluicegate.front import problems
 from sluicegate.front.problems import Problem
 from sluicegate.http.heads import AnswerHead, KnownAnswer, KnownRequest, RequestHead
+from sluicegate.throttle import NO_TEAM
 
 if TYPE_CHECKING:
     from sluicegate.front.connection import FrontConnection
@@ -30,6 +31,7 @@ class Carriage:
         ended: whether the answer is whole, or will never be.
         late: its answer, where earlier requests of the connection must have theirs first.
         upstream: the connection that carries it, if one does.
+        team: of its User, with which it was decided on.
         sent_at: when it was forwarded, in seconds of the monotonic clock, or 0.
     """
 
@@ -56,6 +58,7 @@ class Carriage:
         "sent_at",
         "size",
         "target",
+        "team",
         "upstream",
         "weight",
         "whole",
@@ -73,6 +76,7 @@ class Carriage:
         self.sent_at = 0.0
         self.outcome = -1
         self.weight = 1.0
+        self.team = NO_TEAM
         self.size = self._held = 0
         self._served: Served | None = None
         self._note: Note | None = None
@@ -171,7 +175,7 @@ class Carriage:
     def _give_back(self) -> None:
         served = self._served
         if served is not None:
-            self.desk.ledger.give_back(served.account, self.weight, self.outcome, monotonic())
+            self.desk.ledger.give_back(served.account, self.weight, self.outcome, monotonic(), self.team)
 
     @property
     def waits(self) -> bool:

@@ -173,8 +173,8 @@ class Exchange(Carriage):
         srv, variant = header.srv, header.command_variant
         rank, reserve = profile.known[srv, variant] or profile.place(srv, variant, header.target)
         if profile.teams:
-            team = profile.team(srv, variant, header.target)
-            outcome = desk.ledger.decide_team(served.account, weight, now, reserve, team)
+            self.team = profile.team(srv, variant, header.target)
+            outcome = desk.ledger.decide_team(served.account, weight, now, reserve, self.team)
         else:
             outcome = desk.decide(served.account, weight, now, reserve)
         served.tally.classes[rank][1][outcome] += 1

@@ -32,10 +32,15 @@ def check_reserve(reserve: float | None) -> None:
 
 
 def take_profile(user: Account, reserve: float | None, teams: Teams | None) -> None:
-    """The User has a profile from now on, or none (`reserve` is None). Lines and banks that stay keep what they are."""
+    """The User has a profile from now on, or none (`reserve` is None). Lines and banks that stay keep what they are.
+
+    The User's bank has its new size, and the teams' banks, are of the same instant.
+    """
     user.profiled = reserve is not None
     if not user.profiled:
         user.lines = []
     before, user.teams = user.teams, teams
     if teams is not None and before is not None and len(before.parts) == len(teams.parts):
         teams.like(before)
+    if teams is not None:
+        teams.fit(user.level)  # put in an overload, they hold no more than the User has left

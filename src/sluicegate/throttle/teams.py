@@ -48,17 +48,29 @@ class Teams:
 
     def charge(self, team: int, weight: float, level: float) -> None:
         """A request was served from the User's bank, which now holds `level` SR."""
-        levels = self._levels
         if team >= 0:
-            levels[team] = max(0.0, levels[team] - weight)
-        held = sum(levels)
-        if held > level:  # while nothing is shared out, anybody may have taken what was kept
+            self._levels[team] = max(0.0, self._levels[team] - weight)
+        self.fit(level)  # while nothing is shared out, anybody may have taken what was kept
+
+    def give_back(self, team: int, weight: float, level: float, now: float) -> None:
+        """A request of `team` (NO_TEAM: of none) was not sent after all: the User's bank has it again, and holds
+        `level` SR at `now` seconds."""
+        self._fill(now)
+        if 0 <= team < len(self._levels):  # else of none, or of a profile that was
+            levels = self._levels
+            levels[team] = min(self._depths[team], levels[team] + weight)
+            self.fit(level)
+
+    def fit(self, level: float) -> None:
+        """Scale the banks down to the User's, which holds `level` SR."""
+        held = sum(self._levels)
+        if held > level:
             part = max(0.0, level) / held
-            self._levels = [each * part for each in levels]
+            self._levels = [each * part for each in self._levels]
 
     def like(self, other: "Teams") -> None:
         """Go on where another one of as many teams has ended: a reload fills no bank."""
-        self._at = other._at
+        other._fill(self._at)  # at the rates that were
         self._levels = [min(mine, theirs) for mine, theirs in zip(self._depths, other._levels, strict=True)]
 
     def _fill(self, now: float) -> None:

@@ -195,14 +195,19 @@ class Throttle:
             self._since = now
         return THROTTLED
 
-    def give_back(self, user: Account, weight: float, outcome: int, now: float) -> None:
-        """Undo the charge of a request that certainly did not reach the system behind. Never beyond a bank's depth."""
+    def give_back(self, user: Account, weight: float, outcome: int, now: float, team: int = NO_TEAM) -> None:
+        """Undo the charge of a request that certainly did not reach the system behind. Never beyond a bank's depth.
+
+        `team` is the one with which it was decided (see `decide_team`): its bank gets it back too.
+        """
         if outcome == THROTTLED:
             return
         self._advance(now)
         if outcome == WITHIN:
             user.level = min(user.depth, user.level_at(self._now) + weight)
             user.filled_at = self._now
+            if user.teams is not None:
+                user.teams.give_back(team, weight, user.level, self._now)
         elif self._shared:
             self._spare.give_back(user, min(weight, self._room - max(0.0, self._system)))
             self._room = self._depth - self._spare.pool

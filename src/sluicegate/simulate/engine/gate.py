@@ -87,7 +87,7 @@ class Mechanism(Gate):
                 outcome = throttle.decide(account, track.weight, now, track.reserve)
         if outcome != THROTTLED and self._imposed is not None and not self._imposed.passes(track, now):
             if throttle is not None and account is not None:
-                throttle.give_back(account, track.weight, outcome, now)
+                throttle.give_back(account, track.weight, outcome, now, track.team)
             outcome = THROTTLED
         self.outcomes[outcome] += 1
         return outcome != THROTTLED

@@ -1,0 +1,99 @@
+"""Profiles put and taken back while traffic management is active, and what is given back to a team."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluicegate.throttle import NO_TEAM, THROTTLED, WITHIN, Limits, Throttle
+
+LIMITS = Limits(1000.0, 800.0)
+ALLOCATIONS = {"own": 300.0, "greedy": 400.0}
+HALVES = {"own": (0.5, 0.5)}
+
+
+def spent(teams=None):
+    """A throttle in an overload, in which both Users have used up all that they have, and the account of one."""
+    throttle = Throttle(LIMITS, ALLOCATIONS, 0.0, {}, teams or {})
+    for name in ALLOCATIONS:
+        user = throttle.account(name)
+        while throttle.decide_team(user, 1.0, 0.0, 0.0, NO_TEAM) != THROTTLED:
+            pass
+    return throttle, throttle.account("own")
+
+
+def put(throttle, user, parts):
+    throttle.set_profile(user, 0.0, 0.0, parts)
+
+
+def reconfigured(throttle, user, parts):
+    throttle.reconfigure(LIMITS, ALLOCATIONS, 0.0, {user.name: 0.0}, {user.name: parts})
+
+
+@pytest.mark.parametrize("change", [put, reconfigured])
+def test_teams_that_are_put_in_an_overload_hold_no_more_than_their_users_bank(change):
+    """Else nobody of them would be served until the User's bank has filled up to what they pretend to hold."""
+    throttle, own = spent()
+    change(throttle, own, (0.5, 0.5))
+    assert own.teams.kept_for_others(NO_TEAM, 0.0) <= own.level_at(0.0)
+    greedy = throttle.account("greedy")
+    served = 0
+    for step in range(1, 201):
+        now = step / 1000
+        throttle.decide(greedy, 1.0, now)
+        served += throttle.decide_team(own, 1.0, now, 0.0, step % 2) == WITHIN
+    assert served >= 0.2 * own.allocation - 2
+
+
+@given(seed=st.integers(0, 10_000))
+def test_no_change_of_profile_or_allocation_and_no_giving_back_lets_teams_hold_more_than_their_user(seed):
+    rng = random.Random(seed)
+    limits, allocations = Limits(100.0, 80.0), {"own": 10.0, "greedy": 60.0}
+    throttle = Throttle(limits, allocations, 0.0, {}, {"own": (0.3, 0.3, 0.4)})
+    own, greedy = throttle.account("own"), throttle.account("greedy")
+    now, charged = 0.0, []
+    for _ in range(300):
+        now += rng.expovariate(60.0) if rng.random() < 0.95 else 2.0
+        throttle.decide(greedy, 1.0, now)
+        parts = rng.choice([(0.3, 0.3, 0.4), (0.6, 0.1, 0.1), (0.5, 0.5), ()])
+        move, reserve = rng.random(), rng.choice([0.0, 5.0])
+        if move < 0.1:
+            throttle.set_profile(own, reserve, now, parts)
+        elif move < 0.15:
+            allocations["own"] = rng.choice([1.0, 10.0, 30.0])
+            throttle.reconfigure(limits, allocations, now, {"own": reserve}, {"own": parts})
+        elif move < 0.3 and charged:
+            throttle.give_back(own, 1.0, WITHIN, now, charged.pop(rng.randrange(len(charged))))
+        else:
+            team = rng.randrange(-1, 3)
+            if throttle.decide_team(own, 1.0, now, 0.0, team) == WITHIN:
+                charged.append(team)
+        if own.teams is not None:
+            assert own.teams.kept_for_others(NO_TEAM, now) <= own.level_at(now) + 1e-6
+
+
+def test_a_request_that_was_not_sent_is_given_back_to_its_team():
+    """Else the other team could use up what the first one has paid for and did not get."""
+    throttle = Throttle(LIMITS, ALLOCATIONS, 0.0, {}, HALVES)
+    own = throttle.account("own")
+    for _ in range(40):
+        outcome = throttle.decide_team(own, 1.0, 0.0, 0.0, 1)
+        throttle.give_back(own, 1.0, outcome, 0.0, 1)
+    assert own.teams.kept_for_others(0, 0.0) == pytest.approx(75.0)
+
+
+@pytest.mark.parametrize("team", [NO_TEAM, 2])
+def test_what_is_given_back_of_no_team_is_nobodys_in_particular(team):
+    throttle, own = spent(HALVES)
+    throttle.give_back(own, 1.0, WITHIN, 0.0, team)
+    assert own.level_at(0.0) == pytest.approx(1.0)
+    assert own.teams.kept_for_others(NO_TEAM, 0.0) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_nothing_is_given_back_beyond_the_depth_of_a_team():
+    throttle, own = spent(HALVES)
+    for _ in range(200):
+        throttle.give_back(own, 1.0, WITHIN, 0.0, 0)
+    assert own.teams.kept_for_others(1, 0.0) == pytest.approx(75.0)
+    assert own.teams.kept_for_others(0, 0.0) == pytest.approx(0.0, abs=1e-6)
