@@ -97,3 +97,53 @@ def test_nothing_is_given_back_beyond_the_depth_of_a_team():
         throttle.give_back(own, 1.0, WITHIN, 0.0, 0)
     assert own.teams.kept_for_others(1, 0.0) == pytest.approx(75.0)
     assert own.teams.kept_for_others(0, 0.0) == pytest.approx(0.0, abs=1e-6)
+
+
+def waiting(places, rank=0, reserve=0.0, profiled=False):
+    """A User of 300 SR/s of which so many requests wait, with a profile or without."""
+    throttle, own = spent()
+    if profiled:
+        throttle.set_profile(own, 6.0, 0.0)
+    for _ in range(places):
+        throttle.retry_after(own, 1.0, 0.0, rank, reserve)
+    return throttle, own
+
+
+def test_nobody_leaves_its_line_by_putting_a_profile():
+    throttle, own = waiting(9000)
+    before = own.slot
+    throttle.set_profile(own, 6.0, 0.0)
+    assert before > 10.0
+    assert throttle.retry_after(own, 1.0, 0.0, 0) >= int(before)
+    assert throttle.retry_after(own, 1.0, 0.0, 1, 6.0) >= int(before)
+
+
+def test_nobody_leaves_the_lines_of_its_classes_by_taking_its_profile_back_and_putting_it_again():
+    throttle, own = waiting(9000, rank=1, reserve=6.0, profiled=True)
+    before = own.lines[1].slot
+    throttle.set_profile(own, None, 0.0)
+    assert before > 10.0
+    assert throttle.retry_after(own, 1.0, 0.0) >= int(before)
+    throttle.set_profile(own, 6.0, 0.0)
+    assert min(throttle.retry_after(own, 1.0, 0.0, rank) for rank in range(3)) >= int(before)
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.floats(0.0, 2.0), st.sampled_from([None, 0.0, 6.0]), st.integers(0, 3), st.integers(0, 300)),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_the_line_is_never_shorter_for_profiles_that_were_put_and_taken_back(steps):
+    """Beside a User that sends the same and never had any."""
+    (throttle, own), (plain, twin) = spent(), spent()
+    now = 0.0
+    for wait, reserve, rank, places in steps:
+        now += wait
+        throttle.set_profile(own, reserve, now)
+        for _ in range(places):
+            throttle.retry_after(own, 1.0, now, rank, 3.0 if reserve else 0.0)
+            plain.retry_after(twin, 1.0, now)
+    throttle.set_profile(own, None, now)
+    assert own.slot >= twin.slot - 1e-6

@@ -66,11 +66,12 @@ class Account:
         asked_before: the same of the burst before that, in SR.
         last_weight: weight of its last excess, in SR, or 0.
         round: the round of the sharing in which it last asked for excess.
-        slot: when its Retry-After line ends, in seconds of the throttle's clock.
+        slot: when its Retry-After line ends, in seconds of the throttle's clock; with a profile, where that of before
+            it ended.
         advised: how many times it was told to come back later.
         offset: where its jitter starts, in [0, 1).
         profiled: whether it has a priority profile.
-        lines: of a User with a profile, the line of each class that was told to come back; empty without one.
+        lines: of a User with a profile, or that had one, the line of each class that was told to come back.
         teams: the banks of its teams; None without any.
     """
 

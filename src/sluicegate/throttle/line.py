@@ -25,15 +25,30 @@ MOST_LINES: Final = 65  # classes of a profile, and what is below them all
 
 
 def place_of_class(user: Account, rank: int) -> Line:
-    """The line of one class of a User with a profile: behind those of the more urgent classes, never before them."""
+    """The line of one class of a User with a profile: behind those of the more urgent classes, never before them.
+
+    Nor before the line that the User had without a profile, or it could leave that behind by putting one.
+    """
     lines = user.lines
     while len(lines) <= rank < MOST_LINES:
         lines.append(Line((user.offset + len(lines) * SILVER) % 1.0))
     line = lines[rank]
+    if user.slot > line.slot:
+        line.slot = user.slot
     for above in lines[:rank]:
         if above.slot > line.slot:
             line.slot = above.slot
     return line
+
+
+def back_to_one_line(user: Account) -> None:
+    """A profile is taken back: the User's line ends where the longest of its classes does.
+
+    Else it could leave its lines behind by that. They stay as they are: begun anew, so would their jitter.
+    """
+    for line in user.lines:
+        if line.slot > user.slot:
+            user.slot = line.slot
 
 
 def put_behind(user: Account, rank: int, seconds: float, now: float) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sluicegate.throttle.account import Account
 from sluicegate.throttle.depths import allocation_depth
 from sluicegate.throttle.limits import Limits
+from sluicegate.throttle.line import back_to_one_line
 from sluicegate.throttle.teams import Teams
 
 
@@ -32,13 +33,13 @@ def check_reserve(reserve: float | None) -> None:
 
 
 def take_profile(user: Account, reserve: float | None, teams: Teams | None) -> None:
-    """The User has a profile from now on, or none (`reserve` is None). Lines and banks that stay keep what they are.
+    """The User has a profile from now on, or none (`reserve` is None). Lines, and banks that stay, keep what they are.
 
-    The User's bank has its new size, and the teams' banks, are of the same instant.
+    The User's bank has its new size, and the teams' banks are of the same instant.
     """
+    if user.profiled and reserve is None:
+        back_to_one_line(user)
     user.profiled = reserve is not None
-    if not user.profiled:
-        user.lines = []
     before, user.teams = user.teams, teams
     if teams is not None and before is not None and len(before.parts) == len(teams.parts):
         teams.like(before)
