@@ -17,6 +17,15 @@ def test_greedy_users_get_their_weighted_max_min_part_in_random_overloads():
     assert sum(verdict.error <= 0.05 for verdict in verdicts) >= 0.98 * len(verdicts), worst
 
 
+@pytest.mark.parametrize("reserve", [6.0, 15.0])
+def test_the_same_holds_where_everybody_has_a_reserve_and_sends_two_of_three_requests_with_it(reserve):
+    verdicts = [verdict for seed in range(100) if (verdict := battery(seed, most=30_000, reserve=reserve))]
+    assert len(verdicts) >= 25
+    worst = max(verdicts, key=lambda verdict: verdict.error)
+    assert worst.error <= 0.10, worst
+    assert sum(verdict.error <= 0.05 for verdict in verdicts) >= 0.98 * len(verdicts), worst
+
+
 @pytest.mark.parametrize("seed", [340, 473, 638, 651])
 def test_bursts_of_a_dominant_user_do_not_lift_the_others_above_their_parts(seed):
     """They make the water rise in leaps. A pace measured over one burst was wrong by ten, and so were the vessels."""

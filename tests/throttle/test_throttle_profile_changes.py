@@ -3,8 +3,9 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_throttle_capacity import Attack
 
 from sluicegate.throttle import NO_TEAM, THROTTLED, WITHIN, Limits, Throttle
 
@@ -47,6 +48,7 @@ def test_teams_that_are_put_in_an_overload_hold_no_more_than_their_users_bank(ch
 
 
 @given(seed=st.integers(0, 10_000))
+@settings(max_examples=60, deadline=None)
 def test_no_change_of_profile_or_allocation_and_no_giving_back_lets_teams_hold_more_than_their_user(seed):
     rng = random.Random(seed)
     limits, allocations = Limits(100.0, 80.0), {"own": 10.0, "greedy": 60.0}
@@ -135,6 +137,7 @@ def test_nobody_leaves_the_lines_of_its_classes_by_taking_its_profile_back_and_p
         max_size=20,
     )
 )
+@settings(max_examples=60, deadline=None)
 def test_the_line_is_never_shorter_for_profiles_that_were_put_and_taken_back(steps):
     """Beside a User that sends the same and never had any."""
     (throttle, own), (plain, twin) = spent(), spent()
@@ -147,3 +150,52 @@ def test_the_line_is_never_shorter_for_profiles_that_were_put_and_taken_back(ste
             plain.retry_after(twin, 1.0, now)
     throttle.set_profile(own, None, now)
     assert own.slot >= twin.slot - 1e-6
+
+
+class FollowingFloors(Throttle):
+    """The same rule with floors that follow the present depths: they forgive what a bank let out before."""
+
+    def _floors(self, limits, deepest):
+        super()._floors(limits, sum(account.depth for account in self._accounts.values()))
+
+
+def profiles_attack(kind, users, allocation, burst, lull, cycles=12):
+    """Users who put a profile, let their banks fill, spend them at once, and take the profile back, again and again.
+
+    Returns how far beyond the bound that got, in SR, and what a User within its allocation was told.
+    """
+    limits, reserve = Limits(1000.0, 1000.0, burst), 20.0
+    allocations = dict.fromkeys(map(str, range(users)), allocation) | {"greedy": 1.0, "quiet": 20.0}
+    names = list(allocations)[:users]
+    attack = Attack(limits, allocations, kind(limits, allocations, 0.0, dict.fromkeys(names, reserve)))
+    throttle, told = attack.throttle, []
+    for _ in range(cycles):
+        attack.greed("greedy", 0.05, 4 * limits.threshold)
+        for name in names:
+            throttle.set_profile(throttle.account(name), reserve, attack.now)
+        attack.greed("greedy", lull, 2 * limits.threshold)
+        attack.spend(names)
+        told.append(attack.ask("quiet"))
+        for name in names:
+            throttle.set_profile(throttle.account(name), None, attack.now)
+        attack.ask(names[0])
+        told.append(attack.ask("quiet"))
+        attack.greed("greedy", 0.3, 4 * limits.threshold)
+        told.append(attack.ask("quiet"))
+    return attack.over - users * reserve, told
+
+
+SIZES = [(20, 45.0, 0.1, 0.5), (5, 100.0, 0.1, 0.3), (100, 9.7, 0.1, 2.0)]
+
+
+@pytest.mark.parametrize(("users", "allocation", "burst", "lull"), SIZES)
+def test_profiles_put_and_taken_back_in_step_with_bursts_break_no_bound_and_touch_nobody_within_its_allocation(
+    users, allocation, burst, lull
+):
+    over, told = profiles_attack(Throttle, users, allocation, burst, lull)
+    assert over <= 1e-3
+    assert told == [WITHIN] * len(told)
+
+
+def test_that_attack_breaks_floors_that_follow_the_present_depths():
+    assert profiles_attack(FollowingFloors, *SIZES[0])[0] > 100

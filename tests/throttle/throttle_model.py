@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from sluicegate.throttle import EXCESS, THROTTLED, WITHIN, Limits, Throttle, allocation_depth, system_depth
 
+NO_RESERVES: Mapping[str, float] = {}
+
 Request = tuple[float, str, float]  # when (s), who, weight (SR)
 
 
@@ -159,13 +161,18 @@ class Measured:
 
 
 def overload(
-    throttle: Throttle, names: Iterable[str], requests: Iterable[Request], seconds: float, warm: float = 2.0
+    throttle: Throttle,
+    names: Iterable[str],
+    requests: Iterable[Request],
+    seconds: float,
+    warm: float = 2.0,
+    reserves: Mapping[str, float] = NO_RESERVES,
 ) -> Measured | None:
     """Measure `seconds` of an overload, from `warm` seconds after the first throttled request.
 
     What is spare is reckoned from the rule, not from the throttle: a bank of the threshold's rate and the system
     bank's depth, charged with all that is admitted. What it loses by being full counts as spare that was wasted.
-    None where no overload came about.
+    None where no overload came about. Who has a reserve sends two of three requests with it.
     """
     limits = throttle.limits
     measured = Measured({name: Tally() for name in names})
@@ -175,6 +182,7 @@ def overload(
     asked = dict.fromkeys(users, 0.0)
     start = end = float("inf")
     held = 0.0
+    sent = dict.fromkeys(users, 0)
     for now, name, weight in requests:
         if now > end:
             break
@@ -183,7 +191,8 @@ def overload(
             held = bank.fill(start)
             asked = dict.fromkeys(users, start)
             gaps.update(dict.fromkeys(users, 0.0))
-        outcome = decide(account(name), weight, now)
+        sent[name] += 1
+        outcome = decide(account(name), weight, now, reserves.get(name, 0.0) if sent[name] % 3 else 0.0)
         bank.fill(now)
         if outcome != THROTTLED:
             bank.take(weight)
@@ -228,11 +237,12 @@ class Verdict:
     judged: int  # Users who asked for four times their part, at least every B seconds
 
 
-def battery(seed: int, most: int = 400_000) -> Verdict | None:
+def battery(seed: int, most: int = 400_000, reserve: float = 0.0) -> Verdict | None:
     """One random overload of the fairness rule; None where the draw is outside of what the rule speaks of.
 
     Greedy Users ask for 4 to 20 times their part; the others for 0 to 0.5 of their allocation. Arrivals are steady,
-    Poisson, or bursts of a fifth of B to B; allocations have a heavy tail; some have none; some weigh 5.
+    Poisson, or bursts of a fifth of B to B; allocations have a heavy tail; some have none; some weigh 5. With a reserve
+    everybody has that one.
     """
     rng = random.Random(seed)
     burst = rng.choice([0.1, 0.25, 0.5, 0.5, 1, 2])
@@ -276,8 +286,9 @@ def battery(seed: int, most: int = 400_000) -> Verdict | None:
             sources.append(bursts(name, rate, until, period, seeded, weights=weights))
     if total > most:
         return None
-    throttle = Throttle(limits, allocations)
-    measured = overload(throttle, allocations, merged(*sources), seconds)
+    reserves = dict.fromkeys(allocations, reserve)
+    throttle = Throttle(limits, allocations, 0.0, reserves)
+    measured = overload(throttle, allocations, merged(*sources), seconds, reserves=reserves)
     if measured is None or measured.spare < 0.2 * threshold:
         return None
     wanted = {name: user.wanted for name, user in measured.users.items()}
@@ -295,9 +306,9 @@ def battery(seed: int, most: int = 400_000) -> Verdict | None:
     return Verdict(seed, error, worst, described, measured.utilisation, judged)
 
 
-def main(first: int, last: int, most: int = 200_000) -> None:
-    """The battery at any length: `python tests/throttle/throttle_model.py 0 1310`."""
-    verdicts = [verdict for seed in range(first, last) if (verdict := battery(seed, most))]
+def main(first: int, last: int, reserve: int = 0, most: int = 200_000) -> None:
+    """The battery at any length: `python tests/throttle/throttle_model.py 0 1310`, with a reserve `... 0 1310 15`."""
+    verdicts = [verdict for seed in range(first, last) if (verdict := battery(seed, most, reserve))]
     verdicts.sort(key=lambda verdict: -verdict.error)
     worse = [sum(verdict.error > bar for verdict in verdicts) for bar in (0.01, 0.02, 0.05, 0.10)]
     judged = sum(verdict.judged for verdict in verdicts)
