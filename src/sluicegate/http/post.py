@@ -16,6 +16,8 @@ from sluicegate.settings import Upstream as Address
 
 PIECE = 262_144  # octets of a body that are written at once
 MOST_BODY = 1_048_576  # octets of an answer's body, unless said otherwise
+MOST_STARTS, LONGEST_START = 256, 4096
+"""Starts of requests that are remembered, and octets of each: a sender writes the same ones again and again."""
 
 _PATH = re.compile(r"/[!-~]*")  # RFC 9112, 3.2: no white space, no control characters
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
@@ -91,6 +93,7 @@ class Caller:
         self._host = b"Host: %b\r\n" % _host(address).encode("ascii")
         self._calls: set[_Call] = set()
         self._known: KnownHeads[dict[bytes, bytes]] = KnownHeads()
+        self._starts: dict[tuple[str, tuple[tuple[str, str], ...]], bytes] = {}
         self._closed = False
 
     def __len__(self) -> int:
@@ -128,13 +131,15 @@ class Caller:
         return await self._ask(head, b"", timeout)
 
     def _head(self, path: str, body: bytes, fields: Mapping[str, str]) -> bytes:
-        return b"POST %b%b HTTP/1.1\r\n%b%bContent-Length: %d\r\n\r\n" % (
-            self._prefix,
-            _path(path),
-            self._host,
-            _fields(fields),
-            len(body),
-        )
+        which = path, tuple(fields.items())
+        start = self._starts.get(which)
+        if start is None:
+            start = b"POST %b%b HTTP/1.1\r\n%b%b" % (self._prefix, _path(path), self._host, _fields(fields))
+            if len(self._starts) >= MOST_STARTS:
+                self._starts.clear()
+            if len(start) <= LONGEST_START:
+                self._starts[which] = start
+        return b"%bContent-Length: %d\r\n\r\n" % (start, len(body))
 
     async def _ask(self, head: bytes, body: bytes, seconds: float) -> Answer:
         answer: asyncio.Future[Answer] = self._loop.create_future()
