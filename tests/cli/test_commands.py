@@ -248,3 +248,50 @@ def test_check_says_what_a_reserve_serves_and_proposes_one(run, written, reserve
     checked = run("check", "--config", config)
     assert checked.exit_code == 0, checked.stderr
     assert says in " ".join(checked.stdout.split())
+
+
+def many_tiny(users, reserve, account=""):
+    """So many Users of 0.4 SR/s under a threshold of 100, of whom each reserves so much."""
+    user = (
+        '[[user]]\nname = "U{0}"\nids = ["00-00-00-00-00-00-{0:02X}-00"]\nrole = "OU"\nallocation = 0.4\n'
+        '[[user.class]]\nname = "top-ups"\nsrvs = ["2.*"]\nreserve = {1}\n'
+    )
+    return (
+        "[capacity]\nmaximum = 120\noperating_threshold = 100\n"
+        f'[gateway]\nupstream = "http://127.0.0.1:1"\nidentity = "originator"\n{account}'
+        + "".join(user.format(n, reserve) for n in range(users))
+    )
+
+
+ACCOUNT = '[operations]\ndatabase = "x.sqlite"\n[account]\n[profiles]\nmost_reserve = {}\n'
+
+
+@pytest.mark.parametrize(
+    ("reserve", "account", "says"),
+    [
+        (
+            20,
+            "",
+            "could shut out all excess for 40 s (200 s while everybody uses its allocation). A reserve of 1 for each",
+        ),
+        (0, ACCOUNT.format(20), "most_reserve = 20, if all Users reserve that, spent at once after a lull, could shut"),
+        (0, ACCOUNT.format(20), "while everybody uses its allocation). 1 would keep it at 2 s"),
+        (3, ACCOUNT.format(20), "what the file reserves is too much by itself"),
+    ],
+)
+def test_check_warns_where_all_reserves_together_could_shut_out_excess(run, written, reserve, account, says):
+    checked = run("check", "--config", written(many_tiny(200, reserve, account)))
+    assert checked.exit_code == 0, checked.stderr
+    assert says in checked.stdout
+
+
+@pytest.mark.parametrize(("reserve", "account"), [(1, ""), (0, ACCOUNT.format(1)), (0, "")])
+def test_check_does_not_warn_of_reserves_that_fit(run, written, reserve, account):
+    assert "shut out" not in run("check", "--config", written(many_tiny(200, reserve, account))).stdout
+
+
+def test_check_proposes_no_reserve_that_would_shut_out_excess(run, written):
+    said = run("check", "--config", written(many_tiny(200, 0))).stdout
+    assert "U0: 0 requests reserved. reserve = 1 at its most urgent class serves 66.7%" in said
+    assert "reserve = 6" not in said
+    assert "reserve = 6 at its most urgent class" in run("check", "--config", written(many_tiny(20, 0))).stdout

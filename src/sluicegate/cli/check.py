@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ import click
 from sluicegate.cli.configuration import config_option, insecure_option, read_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sluicegate.ledger import ShutOut
     from sluicegate.settings import Settings
 
 
@@ -52,7 +56,7 @@ def _summary(config: Path, settings: Settings) -> None:
     console.print(table)
     for line in _reserves(settings):
         console.print(Text.assemble(("profile: ", "cyan"), line), soft_wrap=True)
-    for caution in cautions(settings):
+    for caution in (*cautions(settings), *_shut_out(settings)):
         said = Text.assemble(("warning: ", "yellow"), caution)
         console.print(said, soft_wrap=True)
 
@@ -77,27 +81,72 @@ def _figures(settings: Settings) -> list[tuple[str, str, str]]:
 
 
 def _reserves(settings: Settings) -> list[str]:
-    """What the reserves of each User with a profile serve, and a proposal where they serve too little."""
+    """What the reserves of each User with a profile serve, and a proposal where they serve too little and more fits."""
+    from sluicegate.allocation import Book  # noqa: PLC0415
     from sluicegate.allocation.reserve import LIKELY_PART, SERVED, proposed_reserve, served_by  # noqa: PLC0415
+    from sluicegate.ledger.bounds import fitting_reserve  # noqa: PLC0415
 
     proposal = proposed_reserve(LIKELY_PART) or 0
+    everybody = settings.account is not None
+    fits = fitting_reserve(settings.capacity, Book.from_settings(settings), proposal, everybody)
     lines = []
     for user in settings.users:
         if not user.classes or not user.allocation:
             continue
         whole = sum(entry.reserve for entry in user.classes)
         first = f"{user.name}: {_rate(whole)} requests reserved"
-        if whole < proposal:
+        half = (
+            "of an urgent load that comes at random and is half of its allocation "
+            f"({_rate(user.allocation * LIKELY_PART)} SR/s)"
+        )
+        if whole < fits == proposal:
             lines.append(
-                f"{first}. reserve = {proposal} at its most urgent class serves {SERVED:.1%} of an urgent load that "
-                f"comes at random and is half of its allocation ({_rate(user.allocation * LIKELY_PART)} SR/s); "
+                f"{first}. reserve = {proposal} at its most urgent class serves {SERVED:.1%} {half}; "
                 f"0.8 of it: {proposed_reserve(0.8)}"
+            )
+        elif whole < fits:
+            lines.append(
+                f"{first}. reserve = {fits} at its most urgent class serves {served_by(fits, LIKELY_PART):.1%} {half}; "
+                f"{SERVED:.1%} would take {proposal}, and all Users' together would then be too much"
             )
         else:
             parts = [part / 20 for part in range(1, 20) if served_by(whole, part / 20) >= SERVED]
             most = f"{max(parts) * user.allocation:.3g}" if parts else "0"
             lines.append(f"{first}: {SERVED:.1%} of an urgent load up to {most} SR/s that comes at random")
     return lines
+
+
+def _shut_out(settings: Settings) -> Iterator[str]:
+    """What may surprise of all reserves together: the settings alone, below the banks, cannot tell."""
+    from sluicegate.allocation import Book  # noqa: PLC0415
+    from sluicegate.ledger.bounds import LONGEST_SHUT_OUT, fitting_reserve, shut_out  # noqa: PLC0415
+
+    capacity, book = settings.capacity, Book.from_settings(settings)
+    keeps = f"would keep it at {_rate(LONGEST_SHUT_OUT)} s"
+    ours = shut_out(capacity, book)
+    if ours.least > LONGEST_SHUT_OUT:
+        having = sum(holder.profile is not None and holder.allocation > 0 for holder in book.holders)
+        fits = int(LONGEST_SHUT_OUT * capacity.operating_threshold / having)
+        yield f"the reserves of all Users together, {_owed(ours)}. A reserve of {fits} for each that has one {keeps}"
+    if settings.account is None:
+        return
+    most = settings.profiles.most_reserve
+    theirs = shut_out(capacity, book, most)
+    if theirs.least > max(LONGEST_SHUT_OUT, ours.least):
+        advice = (
+            f"{fitting_reserve(capacity, book, int(most))} {keeps}"
+            if ours.least <= LONGEST_SHUT_OUT
+            else ("what the file reserves is too much by itself")
+        )
+        yield f"profiles.most_reserve = {_rate(most)}, if all Users reserve that, {_owed(theirs)}. {advice}"
+
+
+def _owed(time: ShutOut) -> str:
+    longest = f"{time.most:,.3g} s" if time.most < inf else "without end"
+    return (
+        f"spent at once after a lull, could shut out all excess for {time.least:,.3g} s"
+        f" ({longest} while everybody uses its allocation)"
+    )
 
 
 def _rate(figure: float) -> str:
