@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -228,8 +229,14 @@ async def test_held_back_demand_is_written_and_exported(house: House) -> None:
     done = await house.cli("demand", str(house.folder / "held"), "--out", str(out), admin=False)
     assert done.exit_code == 0, done.output
     rows = list(csv.DictReader(out.open()))
-    sums = {(row["class"], row["srv"]): (row["came"], row["held"], row["sent"], row["acknowledged"]) for row in rows}
-    assert sums == {("", "6.15.1"): ("1", "0", "1", "1"), ("top-ups", "2.2"): ("1", "1", "2", "1")}
+    sums: dict[tuple[str, str], Counter[str]] = {}
+    for row in rows:  # two of a kind, where a minute has ended meanwhile
+        counted = {name: int(row[name]) for name in ("came", "held", "sent", "acknowledged")}
+        sums.setdefault((row["class"], row["srv"]), Counter()).update(counted)
+    assert sums == {
+        ("", "6.15.1"): {"came": 1, "held": 0, "sent": 1, "acknowledged": 1},
+        ("top-ups", "2.2"): {"came": 1, "held": 1, "sent": 2, "acknowledged": 1},
+    }
     assert {row["user"] for row in rows} == {"Large Supplier A"}
 
 
