@@ -202,7 +202,8 @@ def test_a_profile_survives_a_restart_and_a_reload(gateway, running, account):
 
 
 def test_what_another_gateway_has_taken_comes_into_force_here(gateway, running, account, monkeypatch):
-    monkeypatch.setattr("sluicegate.operations.account.service.EVERY", 0.02)
+    monkeypatch.setattr("sluicegate.operations.running.TICK", 0.02)
+    monkeypatch.setattr("sluicegate.operations.running.EVERY", 0.02)
     other = gateway(users=users(), **TABLES)
     account().put()
     wait_for(lambda: other.gateway.book.holders[0].profile is not None)

@@ -8,7 +8,7 @@ from email.utils import formatdate
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from sluicegate.allocation import Book, Holder, Profile
+from sluicegate.allocation import NOTHING, Book, Holder, Overlay, Profile, overlaid
 from sluicegate.allocation.places import Places, Seats
 from sluicegate.front.identity import Identities
 from sluicegate.front.offences import Offences
@@ -32,6 +32,7 @@ class Served:
         "always_429",
         "answer_429",
         "answer_503",
+        "drill",
         "enforce",
         "fields",
         "ids",
@@ -43,6 +44,7 @@ class Served:
 
     def __init__(self, holder: Holder, account: Account, tally: Tally, seats: Seats, settings: Settings) -> None:
         self.name = holder.name
+        self.drill: Drill | None = None
         self.ids = tuple(eui64 for eui64, _role in holder.ids)
         self.account = account
         self.tally = tally
@@ -60,11 +62,30 @@ class Served:
         self.fields = RateLimitFields(self.account.allocation, self.account.depth)
 
 
+class Drill:
+    """Throttles a part of a User's requests for practice, evenly: with 0.25 every fourth."""
+
+    __slots__ = ("_due", "_part")
+
+    def __init__(self, part: float) -> None:
+        self._part = part
+        self._due = 0.0
+
+    def takes(self) -> bool:
+        """Whether the request that has come now is one of them."""
+        self._due += self._part
+        if self._due < 1.0 - 1e-9:
+            return False
+        self._due -= 1.0
+        return True
+
+
 class Desk:
     """Everything that a request meets between its header and the upstream.
 
     Attributes:
-        settings, book: in force.
+        settings, book: in force: those of the file with the overlay.
+        overlay: what lies over the file.
         users: the Users served, by name, in the book's order.
         recorder: who keeps the traffic record; None where none is kept.
         refusals: what is refused because a CSP is full; None while none is.
@@ -87,6 +108,8 @@ class Desk:
         self._tallies: dict[str, Tally] = {}
         self._seats: dict[str, Seats] = {}
         self._own: dict[str, Profile] = {}
+        self._file = settings
+        self.overlay = NOTHING
         self.book: Book
         self.ledger = LocalLedger(settings.capacity, Book.from_settings(settings))
         self.decide = self.ledger.decide
@@ -102,8 +125,21 @@ class Desk:
         Raises:
             ValueError: the settings cannot be; nothing has changed.
         """
+        self._put_in_force(settings, self.overlay)
+
+    def set_overlay(self, overlay: Overlay) -> None:
+        """Something else lies over the file. As `reload`, without another file.
+
+        Raises:
+            ValueError: it cannot be; nothing has changed.
+        """
+        self._put_in_force(self._file, overlay)
+
+    def _put_in_force(self, file: Settings, overlay: Overlay) -> None:
+        settings = overlaid(file, overlay)
         book = Book.from_settings(settings).with_profiles(self._own)
         self.ledger.reconfigure(settings.capacity, book, monotonic())
+        self._file, self.overlay = file, overlay
         self._take(settings, book)
 
     def set_profile(self, name: str, profile: Profile | None) -> None:
@@ -157,6 +193,9 @@ class Desk:
             )
             for holder in book.holders
         }
+        for name, part in self.overlay.drills.items():
+            if name in self.users:
+                self.users[name].drill = Drill(part)
         self.places.share_out(
             settings.capacity.max_in_flight,
             self._seats,

@@ -13,7 +13,7 @@ from sluicegate.gateway import answers
 from sluicegate.gateway.answers import ComeAgain
 from sluicegate.gateway.carriage import Carriage
 from sluicegate.gateway.note import DECIDED, Note
-from sluicegate.throttle import EXCESS, WITHIN
+from sluicegate.throttle import EXCESS, THROTTLED, WITHIN
 
 if TYPE_CHECKING:
     from sluicegate.allocation import Profile
@@ -140,6 +140,9 @@ class Exchange(Carriage):
             return
         weight = desk.weights.get(header.srv, 1.0) if desk.weights else 1.0
         account = served.account
+        if served.drill is not None and served.drill.takes():
+            self._practise(served, header, weight, started)
+            return
         if served.profile is None:
             outcome = desk.decide(account, weight, started)
             self._fields = served.fields.render(account.level)
@@ -180,6 +183,17 @@ class Exchange(Carriage):
         served.tally.classes[rank][1][outcome] += 1
         self._fields = served.fields.render(served.account.level, reserve)
         return outcome
+
+    def _practise(self, served: Served, header: Header, weight: float, now: float) -> None:
+        """A drill: throttled as it would be, but nothing is charged, and nobody else is touched."""
+        self.weight = weight
+        self.outcome = THROTTLED
+        self._fields = served.fields.render(served.account.level_at(now))
+        if self._note is not None:
+            self._note.outcome = DECIDED[THROTTLED]
+        served.tally.throttled += 1
+        served.tally.drilled += 1
+        self._throttle(served, header, now)
 
     def _turn_away(self, header: Header) -> None:
         """Nobody for whom this sender may speak."""

@@ -25,12 +25,13 @@ from sluicegate.log import Log, logger
 from sluicegate.operations.account.service import CONNECTIONS, Accounts
 from sluicegate.operations.admin import admin_app
 from sluicegate.operations.record import Recorder
+from sluicegate.operations.running import Operations
 from sluicegate.operations.status import Above, Rates, above
 from sluicegate.operations.tally import Tally, Totals
 from sluicegate.settings import Settings
 
 if TYPE_CHECKING:
-    from sluicegate.allocation import Book, Profile
+    from sluicegate.allocation import Book, Overlay, Profile
     from sluicegate.ledger import LocalLedger
 
 SWEEP = 0.25  # seconds
@@ -52,7 +53,7 @@ class Gateway:
         self.desk = Desk(settings)
         self.rates = Rates(monotonic())
         self.backpressure: BackPressure | None = None
-        self.accounts: Accounts | None = None
+        self.operations: Operations | None = None
         self._asking: asyncio.Task[None] | None = None
         self.last_reload_error: str | None = None
         self._active = self._reloading = self._reload_wanted = False
@@ -118,6 +119,11 @@ class Gateway:
         """Who keeps the traffic record, if one is kept."""
         return self.desk.recorder
 
+    @property
+    def accounts(self) -> Accounts | None:
+        """The accounts of Users; None where there is no database for them."""
+        return self.operations.accounts if self.operations is not None else None
+
     # --- its life
 
     async def run(self, ready: Callable[[], None] | None = None) -> None:
@@ -132,7 +138,7 @@ class Gateway:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
         prepared = await asyncio.to_thread(prepare, self.settings)
-        await self._start_accounts()
+        await self._start_operations()
         self._start(loop, prepared)
         self._listen_to_dispatcher(prepared)
         admin = self._start_admin()
@@ -154,14 +160,18 @@ class Gateway:
         await self._drain()
         if self.recorder is not None:
             await asyncio.to_thread(self.recorder.close)
-        if self.accounts is not None:
-            await self.accounts.stop()
+        if self.operations is not None:
+            await self.operations.stop()
         sweeper.cancel()
         self._stop_listening_to_dispatcher()
         if admin is not None:
             admin.should_exit = True
             await asyncio.wait(self._background, timeout=2.0)
         logger().info("stopped")
+
+    def set_overlay(self, overlay: Overlay) -> None:
+        """What lies over the file from now on. For the event loop. Raises ValueError: it cannot be."""
+        self.desk.set_overlay(overlay)
 
     def set_profile(self, name: str, profile: Profile | None) -> None:
         """A User has set its own priorities; None: those of the file count again. For the event loop.
@@ -184,11 +194,11 @@ class Gateway:
         """Begin to drain, as SIGTERM does."""
         self._stop.set()
 
-    async def _start_accounts(self) -> None:
-        """What Users have set themselves counts before the first request."""
+    async def _start_operations(self) -> None:
+        """What operators and Users have set counts before the first request."""
         if self.settings.operations is not None:
-            self.accounts = Accounts(self, str.__str__(self.settings.operations.database))
-            await self.accounts.start()
+            self.operations = Operations(self, str.__str__(self.settings.operations.database))
+            await self.operations.start()
 
     def _start(self, loop: asyncio.AbstractEventLoop, prepared: Prepared) -> None:
         settings = self.settings
@@ -336,8 +346,8 @@ class Gateway:
             self._pool = Pool(reception.loop, gateway.upstream, gateway.timeouts, self.desk.breaker, upstream_tls)
             reception.pool = self._pool
             reception.prefix = gateway.upstream.prefix.encode()
-        if self.accounts is not None:
-            self.accounts.reloaded()
+        if self.operations is not None:
+            self.operations.reloaded()
 
     async def _drain(self) -> None:
         """Accept no more, let every request that was taken have its answer, for `drain` seconds at the most."""

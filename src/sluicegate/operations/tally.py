@@ -14,6 +14,7 @@ class Tally:
 
     Attributes:
         within, excess, throttled: decided requests by outcome.
+        drilled: of the throttled, those of a drill.
         passed: throttled requests that went through all the same, because nothing is enforced.
         rejected: refused for another reason than throttling, after the User was known.
         refused_by_csp: refused undecided because the CSP of that name is full.
@@ -26,6 +27,7 @@ class Tally:
         "answered_429",
         "answered_503",
         "classes",
+        "drilled",
         "excess",
         "passed",
         "refused_by_csp",
@@ -36,7 +38,7 @@ class Tally:
     )
 
     def __init__(self) -> None:
-        self.within = self.excess = self.throttled = self.passed = self.rejected = 0
+        self.within = self.excess = self.throttled = self.passed = self.rejected = self.drilled = 0
         self.answered_429 = self.answered_503 = 0
         self.versions: dict[Decimal, int] = {}
         self.refused_by_csp: dict[str, int] = {}

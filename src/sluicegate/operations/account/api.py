@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
 
@@ -287,8 +286,7 @@ async def _json(told: object, fields: dict[str, str] | None = None) -> Response:
 
 
 def _about(version: Version) -> dict[str, Any]:
-    at = datetime.fromtimestamp(version.made_at / 1e6, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {"version": version.version, "made_at": at, "by": version.who, "what": version.why}
+    return {"version": version.version, "made_at": trail.shown(version.made_at), "by": version.who, "what": version.why}
 
 
 def _document(version: Version) -> Any:

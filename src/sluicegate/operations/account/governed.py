@@ -1,17 +1,18 @@
-"""The gateway as the account sees it from below."""
+"""The gateway as those who govern it see it from below."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Protocol
 
-from sluicegate.allocation import Profile
+from sluicegate.allocation import Overlay, Profile
 from sluicegate.ledger import LocalLedger
 from sluicegate.settings import Settings
 
 
 class Governed(Protocol):
-    """A gateway whose Users may set their own profiles. For its event loop."""
+    """A gateway that is governed while it runs: by its operators, and by Users as to their own profiles. For its event
+    loop."""
 
     @property
     def settings(self) -> Settings:
@@ -20,6 +21,9 @@ class Governed(Protocol):
     @property
     def ledger(self) -> LocalLedger:
         """Where the banks live."""
+
+    def set_overlay(self, overlay: Overlay) -> None:
+        """What lies over the file from now on. Raises ValueError where it cannot be; nothing has changed."""
 
     def set_profiles(self, own: Mapping[str, Profile | None]) -> None:
         """What Users have set themselves; None: the profile of the file counts again."""

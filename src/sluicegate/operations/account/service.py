@@ -20,7 +20,6 @@ from sluicegate.operations.account.profiles import OwnProfiles
 from sluicegate.operations.account.sign_in import SignIn
 from sluicegate.operations.store.worker import Unavailable, Worker
 
-EVERY: Final = 2.0  # seconds between looks at what others have written
 AT_START: Final = 5.0  # seconds that a start waits for the database
 CONNECTIONS: Final = MOST  # descriptors that the API may take
 
@@ -32,9 +31,9 @@ class Accounts:
     configuration, later with those that it knows.
     """
 
-    def __init__(self, gateway: Governed, database: str) -> None:
+    def __init__(self, gateway: Governed, worker: Worker) -> None:
         self._gateway = gateway
-        self._worker = Worker(database)
+        self._worker = worker
         self._profiles = OwnProfiles(gateway, self._worker)
         self._sign_in = SignIn(self._worker, self._profiles)
         self._dry_runs = DryRuns(gateway, self._profiles)
@@ -88,7 +87,6 @@ class Accounts:
                 await self._catch_up()
         except TimeoutError:
             logger().error("the operations database does not answer: the profiles of the configuration count so far")
-        self._spawn(self._look())
         if self._door is not None:
             self._spawn(self._door.serve())
 
@@ -109,18 +107,14 @@ class Accounts:
         if self._door is not None:
             self._door.close()
         self._dry_runs.stop()
-        serving = [task for task in self._tasks if task.get_name() != "look"]
-        if serving:
-            await asyncio.wait(serving, timeout=4.0)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=4.0)
         for task in list(self._tasks):
             task.cancel()
-        self._worker.close()
-        await self._worker.ended(2.0)
 
-    async def _look(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY)
-            await self._catch_up()
+    async def look(self) -> None:
+        """Take what others have written meanwhile."""
+        await self._catch_up()
 
     async def _catch_up(self) -> None:
         try:
@@ -133,7 +127,6 @@ class Accounts:
             self._caught_up_at = monotonic()
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        name = "look" if not self._tasks else "serve"
-        task = asyncio.get_running_loop().create_task(work, name=name)
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

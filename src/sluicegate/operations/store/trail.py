@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
 from time import time_ns
 from typing import Any, Final, NamedTuple
@@ -44,6 +45,11 @@ class Row(NamedTuple):
 def now() -> int:
     """Microseconds since 1970."""
     return time_ns() // 1000
+
+
+def shown(at: int) -> str:
+    """Microseconds since 1970 as ISO 8601 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(at / 1e6, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def append(connection: Connection, *, who: str, did: str, about: str, at: int, **details: Any) -> Row:

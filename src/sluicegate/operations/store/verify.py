@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 from sluicegate.operations.store import tokens, versions
 from sluicegate.operations.store.tables import profile_version
 from sluicegate.operations.store.trail import ORIGIN, Row, details_of, rows
+from sluicegate.operations.store.verify_controls import ToldControls
 
 MOST_TOLD: Final = 100
 PROFILES: Final = frozenset((versions.SET, versions.DELETED, versions.RESTORED))
@@ -43,6 +44,7 @@ class _Told:
 
     tokens: dict[int, dict[str, Any]] = field(default_factory=dict)
     versions: dict[str, dict[int, tuple[Any, ...]]] = field(default_factory=dict)
+    controls: ToldControls = field(default_factory=ToldControls)
 
 
 def verify(connection: Connection, known: tuple[int, str] | None = None) -> Verified:
@@ -64,7 +66,7 @@ def verify(connection: Connection, known: tuple[int, str] | None = None) -> Veri
     if known is not None and not (met is not None and compare_digest(met, known[1].lower())):
         what = "is not there any more: rows were taken from the end" if met is None else "has another hash now"
         found.wrong(f"audit row {known[0]}, which was noted earlier, {what}")
-    for said in (*_tokens(connection, told), *_versions(connection, told)):
+    for said in (*_tokens(connection, told), *_versions(connection, told), *told.controls.problems(connection)):
         found.wrong(said)
     return found
 
@@ -81,6 +83,7 @@ def _chained(found: Verified, row: Row, expected: int, before: bytes) -> None:
 
 def _note(told: _Told, row: Row) -> None:
     details = details_of(row)
+    told.controls.note(row, details)
     number = details.get("token")
     if row.did == tokens.CREATED and isinstance(number, int):
         told.tokens[number] = {

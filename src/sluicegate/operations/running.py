@@ -1,0 +1,83 @@
+"""Operations beside a running gateway: what operators and Users have set comes into force, is kept, and is told."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from sluicegate.log import logger
+from sluicegate.operations.account.governed import Governed
+from sluicegate.operations.account.service import Accounts
+from sluicegate.operations.controls.governor import NO_BOOKS, Governor
+from sluicegate.operations.store.worker import Unavailable, Worker
+
+EVERY: Final = 2.0  # seconds between looks at what others have written
+TICK: Final = 1.0  # seconds between looks at the clock
+AT_START: Final = 5.0  # seconds that a start waits for the database
+
+
+class Operations:
+    """All that stands on the operations database. For the event loop of the gateway.
+
+    Where the database cannot be asked, the gateway serves all the same: at a start as the file says, later with what it
+    knows.
+
+    Attributes:
+        accounts: of the Users, and their API.
+        governor: the book in force, and the controls.
+    """
+
+    def __init__(self, gateway: Governed, database: str) -> None:
+        self._worker = Worker(database)
+        self.governor = Governor(gateway, self._worker, lambda _connection, _at: NO_BOOKS)
+        self.accounts = Accounts(gateway, self._worker)
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def failing(self) -> str:
+        """Why the database cannot be used now; empty where it can."""
+        return self._worker.failing
+
+    async def start(self) -> None:
+        """What was set counts before the first request. Raises OSError: an address, or a TLS file."""
+        try:
+            async with asyncio.timeout(AT_START):
+                await self._govern()
+        except TimeoutError:
+            logger().error("the operations database does not answer: the file counts as it is so far")
+        await self.accounts.start()
+        self._task = asyncio.get_running_loop().create_task(self._look())
+
+    def reloaded(self) -> None:
+        """The file is another one, and the files of TLS may be."""
+        self.accounts.reloaded()
+
+    async def stop(self) -> None:
+        """Answer what was asked, and end."""
+        if self._task is not None:
+            self._task.cancel()
+        await self.accounts.stop()
+        self._worker.close()
+        await self._worker.ended(2.0)
+
+    async def _look(self) -> None:
+        waited = 0.0
+        while True:
+            await asyncio.sleep(TICK)
+            waited += TICK
+            try:
+                if self.governor.tick():
+                    self.accounts.reloaded()
+                if waited >= EVERY:
+                    waited = 0.0
+                    await self._govern()
+                    await self.accounts.look()
+            except Exception:  # everything that operators set hangs on this loop: it goes on whatever happens in it
+                logger().exception("operations failed to look")
+
+    async def _govern(self) -> None:
+        try:
+            if await self.governor.catch_up():
+                self.accounts.reloaded()
+        except Unavailable:
+            return  # the worker has said why
