@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from rig import LARGE, SMALL, Client, message, request, wait_for
+from rig import LARGE, SMALL, Client, fetch, message, request, wait_for
 
 from sluicegate.allocation import NOTHING, Overlay
 from sluicegate.operations.controls import kept
@@ -87,8 +89,12 @@ def test_observed_users_are_not_refused_and_others_are(gateway):
 
 def test_a_control_counts_before_the_first_request_after_a_restart_and_over_a_reload(gateway, store):
     put(store, "temporary-allocation", "Large", 1.0, 600.0)
-    running = gateway(**TABLES)
+    running = gateway(**TABLES, admin={"listen": "127.0.0.1:0"})
     assert running.gateway.ledger.account("Large").allocation == 1
+    told = json.loads(fetch(running.admin_port, "/api/v1/status").body)["controls"]
+    assert [(one["do"], one["user"], one["value"]) for one in told["in_force"]] == [
+        ("temporary-allocation", "Large", 1)
+    ]
     running.reload(running.text)
     assert running.gateway.ledger.account("Large").allocation == 1
 

@@ -8,6 +8,7 @@ import click
 from sluicegate import __version__
 from sluicegate.cli.audit import audit
 from sluicegate.cli.check import check
+from sluicegate.cli.control import control
 from sluicegate.cli.demo import demo
 from sluicegate.cli.dispatch import dispatch
 from sluicegate.cli.incident import incident
@@ -41,5 +42,20 @@ def main() -> None:
     """
 
 
-for command in (demo, init, check, serve, dispatch, profile, token, audit, relay, simulate, replay, incident, stand_in):
+for command in (
+    demo,
+    init,
+    check,
+    serve,
+    dispatch,
+    profile,
+    token,
+    audit,
+    control,
+    relay,
+    simulate,
+    replay,
+    incident,
+    stand_in,
+):
     main.add_command(command)

@@ -33,6 +33,7 @@ from sluicegate.settings import Settings
 if TYPE_CHECKING:
     from sluicegate.allocation import Book, Overlay, Profile
     from sluicegate.ledger import LocalLedger
+    from sluicegate.operations.controls.governor import Governor
 
 SWEEP = 0.25  # seconds
 LOOK = 1.0  # seconds
@@ -123,6 +124,11 @@ class Gateway:
     def accounts(self) -> Accounts | None:
         """The accounts of Users; None where there is no database for them."""
         return self.operations.accounts if self.operations is not None else None
+
+    @property
+    def governed(self) -> Governor | None:
+        """What lies over the configuration file; None where there is no database for it."""
+        return self.operations.governor if self.operations is not None else None
 
     # --- its life
 

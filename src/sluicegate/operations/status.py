@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from time import monotonic, time
 from typing import TYPE_CHECKING, NamedTuple
 
+from sluicegate.operations.store.trail import shown
+
 if TYPE_CHECKING:
     from sluicegate.allocation import Profile
     from sluicegate.operations.record import Recorder
     from sluicegate.operations.tally import Tally
-    from sluicegate.operations.watch import Kept, Watched
+    from sluicegate.operations.watch import Governing, Kept, Watched
 
 OUTCOMES = ("within", "excess", "throttled", "rejected", "csp-backlog")
 Counts = tuple[int, int, int, int, int]
@@ -119,6 +121,7 @@ def status(watched: Watched, rates: Rates) -> dict[str, object]:
         "backpressure": _backpressure(watched, now),
         "record": _record(watched.recorder),
         "operations": _operations(watched.accounts),
+        "controls": _controls(watched.governed),
         "draining": watched.draining,
         "last_reload_error": watched.last_reload_error,
         "users": users,
@@ -178,6 +181,30 @@ def _operations(accounts: Kept | None) -> dict[str, object] | None:
         "own_profiles": accounts.own_profiles,
         "answers": {str(code): count for code, count in sorted(accounts.answers.items())},
         "refused_tokens": accounts.refused_tokens,
+    }
+
+
+def _controls(governor: Governing | None) -> dict[str, object] | None:
+    """What lies over the file; None where nothing can."""
+    if governor is None:
+        return None
+    return {
+        "refused": governor.refused or None,
+        "book": governor.books.now is not None,
+        "next_book_at": None if governor.books.next_at is None else shown(governor.books.next_at),
+        "in_force": [
+            {
+                "control": one.seq,
+                "do": one.kind,
+                "user": one.user,
+                "value": one.value,
+                "since": shown(one.made_at),
+                "until": None if one.until is None else shown(one.until),
+                "by": one.who,
+                "reason": one.reason,
+            }
+            for one in governor.controls
+        ],
     }
 
 

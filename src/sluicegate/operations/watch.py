@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from sluicegate.allocation import Book
 from sluicegate.ledger import LocalLedger
 from sluicegate.operations.record import Recorder
 from sluicegate.operations.tally import Tally, Totals
 from sluicegate.settings import Settings
+
+if TYPE_CHECKING:
+    from sluicegate.operations.controls.governor import Books
+    from sluicegate.operations.controls.kinds import Control
 
 
 class InFlight(Protocol):
@@ -68,6 +72,22 @@ class Kept(Protocol):
         """Requests to it without a token that counts."""
 
 
+class Governing(Protocol):
+    """What lies over the configuration file."""
+
+    @property
+    def controls(self) -> Sequence[Control]:
+        """Those that count, the oldest first."""
+
+    @property
+    def books(self) -> Books:
+        """The allocation book in force, and the next one."""
+
+    @property
+    def refused(self) -> str:
+        """Why what the database says could not be put in force; empty where it is."""
+
+
 class Watched(Protocol):
     """A gateway, as the operator's side sees it. Everything here is read, nothing written."""
 
@@ -102,6 +122,10 @@ class Watched(Protocol):
     @property
     def accounts(self) -> Kept | None:
         """The accounts of Users; None where there are none."""
+
+    @property
+    def governed(self) -> Governing | None:
+        """What lies over the configuration file; None where there is no database for it."""
 
     @property
     def backpressure(self) -> Told | None:
