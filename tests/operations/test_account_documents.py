@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluicegate.operations.account import documents
-from sluicegate.operations.account.allowance import REMEMBERED, Allowance
+from sluicegate.operations.site.allowance import REMEMBERED, Allowance
 
 TOML = (
     b'[[class]]\nname = "top-ups"\nsrvs = ["2.*"]\nreserve = 6\n[[team]]\nname = "bulk"\nsrvs = ["4.*"]\npart = 0.5\n'

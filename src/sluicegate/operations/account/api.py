@@ -18,25 +18,12 @@ from starlette.routing import Route
 from sluicegate.allocation import Profile
 from sluicegate.log import logger
 from sluicegate.operations.account import documents
-from sluicegate.operations.account.allowance import Allowance
 from sluicegate.operations.account.dry_run import DryRuns
-from sluicegate.operations.account.problems import (
-    BAD_CONDITION,
-    CHANGED,
-    FAILED,
-    HEADERS,
-    KIND,
-    NO_CONDITION,
-    NOT_ALLOWED,
-    NOT_FOUND,
-    TOO_LARGE,
-    TOO_OFTEN,
-    UNAVAILABLE,
-    UNFIT,
-    Refusal,
-)
+from sluicegate.operations.account.problems import BAD_CONDITION, CHANGED, KIND, NO_CONDITION, TOO_LARGE, UNFIT
 from sluicegate.operations.account.profiles import OwnProfiles
 from sluicegate.operations.account.sign_in import Caller, SignIn
+from sluicegate.operations.site.allowance import Allowance
+from sluicegate.operations.site.refusal import FAILED, HEADERS, NOT_ALLOWED, NOT_FOUND, TOO_OFTEN, UNAVAILABLE, Refusal
 from sluicegate.operations.store import trail, versions
 from sluicegate.operations.store.store import OperationsStore
 from sluicegate.operations.store.trail import Row

@@ -16,7 +16,7 @@ import uvicorn
 from sluicegate.front.identity import counted_as
 from sluicegate.front.reception import one_less
 from sluicegate.http.bounded import BoundedProtocol
-from sluicegate.operations.account.allowance import Allowance
+from sluicegate.operations.site.allowance import Allowance
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

@@ -13,8 +13,9 @@ from sluicegate.allocation import Profile
 from sluicegate.log import logger
 from sluicegate.operations.account import documents
 from sluicegate.operations.account.governed import Governed
-from sluicegate.operations.account.problems import BUSY, NO_RECORD, TRY_FAILED, Refusal
+from sluicegate.operations.account.problems import BUSY, NO_RECORD, TRY_FAILED
 from sluicegate.operations.account.profiles import OwnProfiles
+from sluicegate.operations.site.refusal import Refusal
 from sluicegate.settings import Settings
 from sluicegate.settings.installed import installed
 

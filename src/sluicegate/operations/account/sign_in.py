@@ -11,9 +11,9 @@ from starlette.requests import Request
 from sluicegate.front.identity import counted_as
 from sluicegate.front.offences import BANISHED, Offences
 from sluicegate.log import logger
-from sluicegate.operations.account.allowance import Allowance
-from sluicegate.operations.account.problems import NO_TOKEN, TOO_OFTEN, UNKNOWN_USER, Refusal
 from sluicegate.operations.account.profiles import OwnProfiles
+from sluicegate.operations.site.allowance import Allowance
+from sluicegate.operations.site.refusal import NO_TOKEN, TOO_OFTEN, UNKNOWN_USER, Refusal
 from sluicegate.operations.store import tokens, trail
 from sluicegate.operations.store.store import OperationsStore
 from sluicegate.operations.store.tokens import Token
