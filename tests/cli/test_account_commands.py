@@ -42,7 +42,7 @@ def test_a_token_is_printed_once_listed_and_revoked(run):
     assert secret.startswith("sluicegate_1_")
     assert "not shown again" in made.stderr
     (told,) = json.loads(run("token", "list", *CONFIG, "--json").stdout)
-    assert (told["user"], told["state"], told["note"]) == (USER, "valid", "head-end")
+    assert (told["name"], told["state"], told["note"]) == (USER, "valid", "head-end")
     assert secret not in run("token", "list", *CONFIG).stdout
     assert "is revoked." in run("token", "revoke", 1, *CONFIG).stdout
     assert "is revoked already." in run("token", "revoke", 1, *CONFIG).stdout

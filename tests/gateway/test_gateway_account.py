@@ -72,7 +72,7 @@ def account(running, operations):
 
     def make(user="Large", days=1.0, of=None):
         with operations.changing() as connection:
-            shown, _, _ = tokens.create(connection, user=user, days=days, note="", who="op", at=trail.now())
+            shown, _, _ = tokens.create(connection, name=user, days=days, note="", who="op", at=trail.now())
         return Account((of or running).gateway.accounts.port, shown)
 
     return make

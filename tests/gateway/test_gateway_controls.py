@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 
 import pytest
@@ -10,7 +11,7 @@ from rig import LARGE, SMALL, Client, fetch, message, request, wait_for
 from sluicegate.allocation import NOTHING, Overlay
 from sluicegate.operations.controls import kept
 from sluicegate.operations.controls.kinds import Wanted
-from sluicegate.operations.store import trail
+from sluicegate.operations.store import tokens, trail
 from sluicegate.operations.store.store import OperationsStore
 
 USERS = (
@@ -119,3 +120,65 @@ def test_a_lost_database_changes_nothing_that_is_in_force(gateway, store, tmp_pa
     (tmp_path / "operations.db").unlink()
     wait_for(lambda: running.gateway.operations.failing)
     assert running.gateway.settings.capacity.maximum == 3
+
+
+@pytest.fixture
+def ask(gateway, store):
+    """Asks the API of a running gateway in a role."""
+    running = gateway(**TABLES, account={"listen": "127.0.0.1:0"})
+
+    def asking(role, method, path="", body=None, name="Large"):
+        with store.changing() as connection:
+            shown, _, _ = tokens.create(connection, scope=role, name=name, days=1, note="", who="op", at=trail.now())
+        made = http.client.HTTPConnection("127.0.0.1", running.gateway.accounts.port)
+        octets = None if body is None else json.dumps(body)
+        made.request(method, f"/api/v1/controls{path}", octets, {"Authorization": f"Bearer {shown}"})
+        answer = made.getresponse()
+        told = json.loads(answer.read())
+        made.close()
+        return answer.status, told
+
+    asking.running = running
+    return asking
+
+
+EMERGENCY = {"do": "emergency-capacity", "value": 3, "reason": "half is down", "confirmed": True}
+
+
+def test_an_operator_puts_a_control_that_counts_when_the_answer_comes_and_ends_it(ask):
+    status, told = ask("operator", "POST", body=EMERGENCY | {"confirmed": False})
+    assert (status, told["confirmed"]) == (200, False)
+    assert "every allocation is cut to 50.0%" in told["meaning"]
+    assert ask.running.gateway.settings.capacity.maximum == 10
+    status, told = ask("operator", "POST", body=EMERGENCY, name="alice")
+    assert (status, told["control"]["by"]) == (201, "alice, token 2")
+    assert ask.running.gateway.settings.capacity.maximum == 3
+    number = told["control"]["control"]
+    assert [one["control"] for one in ask("viewer", "GET")[1]["in_force"]] == [number]
+    assert ask("operator", "POST", f"/{number}/end", {"reason": "over"})[0] == 200
+    assert ask.running.gateway.settings.capacity.maximum == 10
+    assert ask("operator", "POST", f"/{number}/end", {"reason": "over"})[0] == 404
+
+
+@pytest.mark.parametrize("role", ["approver", "viewer", "user"])
+def test_nobody_but_an_operator_puts_a_control_and_no_user_sees_them(ask, role):
+    assert ask(role, "POST", body=EMERGENCY)[0] == 403
+    assert ask(role, "GET")[0] == (403 if role == "user" else 200)
+    assert ask.running.gateway.settings.capacity.maximum == 10
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"do": "observe", "confirmed": True}, "say why"),
+        ({"do": "observe", "reason": "x" * 501}, "reason"),
+        ({"do": "observe", "what": 1}, "what"),
+        ({"do": "emergency-capacity", "value": "3"}, "value"),
+        ([], "body"),
+        ({"do": "observe", "reason": "x" * 9000}, "octets"),
+    ],
+)
+def test_what_is_no_control_is_refused_with_what_is_wrong(ask, body, said):
+    status, told = ask("operator", "POST", body=body)
+    assert status in (413, 422)
+    assert said in told["detail"]

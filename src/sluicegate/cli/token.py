@@ -22,7 +22,7 @@ Examples:
 """
 )
 def token() -> None:
-    """API tokens: each is of one User, ends by itself, and can be revoked.
+    """API tokens: each is of one User or person, ends by itself, and can be revoked.
 
     They are kept in the database of [operations], which knows a token by its SHA-256 only: it is shown once.
     """
@@ -32,32 +32,43 @@ def token() -> None:
     epilog="""\b
 Examples:
   sluicegate token create "Large Supplier A" --config sluicegate.toml
+  sluicegate token create alice --role operator -c sluicegate.toml > token
   sluicegate token create "Large Supplier A" --days 30 --note "head-end, Leeds" -c sluicegate.toml > token
 """
 )
-@click.argument("user", metavar="USER")
+@click.argument("name", metavar="NAME")
 @config_option
+@click.option(
+    "--role",
+    type=click.Choice(["user", "operator", "approver", "viewer"]),
+    default="user",
+    show_default=True,
+    help="Of a User, NAME is that of a [[user]]; else that of a person.",
+)
 @click.option(
     "--days", type=click.FloatRange(0, MOST_DAYS, min_open=True), default=90, show_default=True, help="It ends after."
 )
 @click.option("--note", default="", help="What it is for, for those who read the list.")
-def create(user: str, config: Path, days: float, note: str) -> None:
-    """Make a token for USER (the name of a [[user]]) and print it, which nothing does a second time."""
+def create(name: str, config: Path, role: str, days: float, note: str) -> None:
+    """Make a token for NAME and print it, which nothing does a second time."""
     from sluicegate.operations.store import tokens, trail  # noqa: PLC0415
 
     if len(note) > tokens.MOST_NOTE or (note and not note.isprintable()):
         raise click.BadParameter(f"at most {tokens.MOST_NOTE} printable characters", param_hint="--note")
     with store_of(config) as (store, settings):
-        if user not in {one.name for one in settings.users}:
+        if role == "user" and name not in {one.name for one in settings.users}:
             names = ", ".join(one.name for one in settings.users[:10])
-            raise click.BadParameter(f"{user[:60]!r} is no User of {config}; it has {names}", param_hint="USER")
+            raise click.BadParameter(f"{name[:60]!r} is no User of {config}; it has {names}", param_hint="NAME")
+        if not 1 <= len(name) <= tokens.MOST_NOTE or not name.isprintable():
+            raise click.BadParameter(f"1 to {tokens.MOST_NOTE} printable characters", param_hint="NAME")
         with store.changing() as connection:
             shown, made, _ = tokens.create(
-                connection, user=user, days=days, note=note, who=operator(), at=trail.now()
+                connection, scope=role, name=name, days=days, note=note, who=operator(), at=trail.now()
             )  # fmt: skip
     click.echo(shown)
     click.echo(
-        f"Token {made.id} of {user}, until {moment(made.expires_at)}. Keep it safe: it is not shown again.", err=True
+        f"Token {made.id} of {name} ({role}), until {moment(made.expires_at)}. Keep it safe: it is not shown again.",
+        err=True,
     )
 
 
@@ -79,7 +90,7 @@ def list_(config: Path, as_json: bool) -> None:
         found = tokens.every(connection)
     now = trail.now()
     told = [
-        {"token": one.id, "user": one.name, "state": one.state(now), "made": moment(one.made_at),
+        {"token": one.id, "role": one.scope, "name": one.name, "state": one.state(now), "made": moment(one.made_at),
          "until": moment(one.expires_at), "note": one.note}
         for one in found
     ]  # fmt: skip
@@ -87,7 +98,7 @@ def list_(config: Path, as_json: bool) -> None:
         click.echo(json.dumps(told, indent=2))
         return
     if not told:
-        click.echo("There are none. `sluicegate token create USER` makes one.")
+        click.echo("There are none. `sluicegate token create NAME` makes one.")
         return
     _table(told)
 

@@ -8,6 +8,7 @@ from typing import Final
 from sluicegate.log import logger
 from sluicegate.operations.account.governed import Governed
 from sluicegate.operations.account.service import Accounts
+from sluicegate.operations.controls.api import ControlsApi
 from sluicegate.operations.controls.governor import NO_BOOKS, Governor
 from sluicegate.operations.store.worker import Unavailable, Worker
 
@@ -31,6 +32,8 @@ class Operations:
         self._worker = Worker(database)
         self.governor = Governor(gateway, self._worker, lambda _connection, _at: NO_BOOKS)
         self.accounts = Accounts(gateway, self._worker)
+        controls = ControlsApi(gateway, self._worker, self.governor, self.accounts.reloaded)
+        self.accounts.offer(controls.paths())
         self._task: asyncio.Task[None] | None = None
 
     @property

@@ -19,7 +19,7 @@ AT = 1_790_000_000_000_000
 
 def made(store, user="Large", days=1.0, at=AT):
     with store.changing() as connection:
-        shown, one, _ = tokens.create(connection, user=user, days=days, note="a note", who="op", at=at)
+        shown, one, _ = tokens.create(connection, name=user, days=days, note="a note", who="op", at=at)
     return shown, one
 
 

@@ -7,13 +7,10 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from sluicegate.allocation import Profile
 from sluicegate.log import logger
@@ -21,21 +18,32 @@ from sluicegate.operations.account import documents
 from sluicegate.operations.account.dry_run import DryRuns
 from sluicegate.operations.account.problems import BAD_CONDITION, CHANGED, KIND, NO_CONDITION, TOO_LARGE, UNFIT
 from sluicegate.operations.account.profiles import OwnProfiles
-from sluicegate.operations.account.sign_in import Caller, SignIn
 from sluicegate.operations.site.allowance import Allowance
-from sluicegate.operations.site.refusal import FAILED, HEADERS, NOT_ALLOWED, NOT_FOUND, TOO_OFTEN, UNAVAILABLE, Refusal
+from sluicegate.operations.site.app import Paths
+from sluicegate.operations.site.guarded import Handler, guarded
+from sluicegate.operations.site.principal import USER, Principal
+from sluicegate.operations.site.refusal import HEADERS, NOT_FOUND, TOO_OFTEN, UNKNOWN_USER, Refusal
 from sluicegate.operations.store import trail, versions
 from sluicegate.operations.store.store import OperationsStore
 from sluicegate.operations.store.trail import Row
 from sluicegate.operations.store.versions import Conflict, NoSuchVersion, Version
-from sluicegate.operations.store.worker import InDoubt, Unavailable, Worker
-from sluicegate.settings import ProfileFile
+from sluicegate.operations.store.worker import Worker
+from sluicegate.settings import ProfileFile, User
 
 PREFIX: Final = "/api/v1/account"
 _TAG: Final = re.compile(r'"([0-9]{1,9})"', re.ASCII)
 
 Change = tuple[Version, Row | None]
-Handler = Callable[[Request, Caller], Awaitable[Response]]
+
+
+class Caller(NamedTuple):
+    """Who asks: a User of the configuration. `who`: for the audit trail."""
+
+    user: User
+    who: str
+
+
+OfUser = Callable[[Request, Caller], Awaitable[Response]]
 
 
 class AccountApi:
@@ -44,67 +52,38 @@ class AccountApi:
     Args:
         worker: has the database.
         profiles: take what was set.
-        sign_in: who asks.
         dry_runs: what would have been.
-
-    Attributes:
-        answers: how many there were, by status.
     """
 
-    def __init__(self, worker: Worker, profiles: OwnProfiles, sign_in: SignIn, dry_runs: DryRuns) -> None:
+    def __init__(self, worker: Worker, profiles: OwnProfiles, dry_runs: DryRuns) -> None:
         self._worker = worker
         self._profiles = profiles
-        self._sign_in = sign_in
         self._dry_runs = dry_runs
         self._changes = Allowance(20, 30.0)
         self._tries = Allowance(3, 60.0)
-        self.answers: dict[int, int] = {}
 
-    def app(self) -> Starlette:
-        """As ASGI."""
-        handlers: dict[str, dict[str, Handler]] = {
+    def paths(self) -> Paths:
+        """For a User and its own account."""
+        handlers: dict[str, dict[str, OfUser]] = {
             "/profile": {"GET": self._show, "PUT": self._put, "DELETE": self._delete},
             "/profile/try": {"POST": self._try},
             "/profile/versions": {"GET": self._versions},
             "/profile/versions/{version}": {"GET": self._version},
             "/profile/versions/{version}/restore": {"POST": self._restore},
         }
-        routes = [
-            Route(PREFIX + path, self._endpoint(by_method), methods=list(by_method))
+        return {
+            PREFIX + path: {method: guarded(self._of_user(handler), (USER,)) for method, handler in by_method.items()}
             for path, by_method in handlers.items()
-        ]
-        return Starlette(routes=routes, exception_handlers={HTTPException: self._unknown})
+        }
 
-    def _endpoint(self, by_method: dict[str, Handler]) -> Callable[[Request], Awaitable[Response]]:
-        async def handle(request: Request) -> Response:
-            try:
-                handler = by_method["GET" if request.method == "HEAD" else request.method]
-                answer = await handler(request, await self._sign_in.caller(request))
-            except Refusal as refusal:
-                answer = refusal.answer()
-            except InDoubt as error:
-                answer = _unavailable(error, request.method not in {"GET", "HEAD"})
-            except Unavailable as error:
-                answer = _unavailable(error, in_doubt=False)
-            except ClientDisconnect:
-                answer = Response(status_code=400)  # to nobody
-            except Exception:
-                logger().exception("the account API failed")
-                answer = Refusal(FAILED, "the log of the gateway says why").answer()
-            return self._counted(answer)
+    def _of_user(self, handler: OfUser) -> Handler:
+        async def handle(request: Request, principal: Principal) -> Response:
+            user = self._profiles.user(principal.user or "")
+            if user is None:
+                raise Refusal(UNKNOWN_USER, "this User is not in the configuration any more")
+            return await handler(request, Caller(user, principal.told))
 
         return handle
-
-    async def _unknown(self, _request: Request, error: Exception) -> Response:
-        """A path or a method that there is not: Starlette says so, before anybody is asked who he is."""
-        allowed = (error.headers or {}).get("Allow", "") if isinstance(error, HTTPException) else ""
-        if allowed:
-            return self._counted(Refusal(NOT_ALLOWED, f"here: {allowed}", fields={"Allow": allowed}).answer())
-        return self._counted(Refusal(NOT_FOUND, f"the account API is below {PREFIX}/").answer())
-
-    def _counted(self, answer: Response) -> Response:
-        self.answers[answer.status_code] = self.answers.get(answer.status_code, 0) + 1
-        return answer
 
     # --- what may be asked
 
@@ -190,7 +169,7 @@ class AccountApi:
         self._profiles.take(version)
         if row is not None:
             logger().info(
-                row.did, user=version.user, version=version.version, token=caller.token, audit=row.seq,
+                row.did, user=version.user, version=version.version, by=caller.who, audit=row.seq,
                 hash=row.hash.hex(),
             )  # fmt: skip
         return await self._told(caller, version)
@@ -321,13 +300,3 @@ def _take(allowance: Allowance, user: str, why: str) -> None:
     wait = allowance.take(user, monotonic())
     if wait:
         raise Refusal(TOO_OFTEN, why, retry_after=wait)
-
-
-def _unavailable(error: Unavailable, in_doubt: bool) -> Response:
-    """Why is for the operator: the gateway's log and status say it."""
-    if in_doubt:
-        detail = "it did not answer: whether the profile is changed is not known, so look at it before you try again"
-    else:
-        detail = "the profiles that were set last go on; try again"
-    del error
-    return Refusal(UNAVAILABLE, detail, retry_after=5).answer()

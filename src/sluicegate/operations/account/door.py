@@ -19,7 +19,7 @@ from sluicegate.http.bounded import BoundedProtocol
 from sluicegate.operations.site.allowance import Allowance
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from starlette.types import ASGIApp
 
 MOST: Final = 64  # connections
 MOST_OF_ONE: Final = 16  # from one address
@@ -49,7 +49,7 @@ class Door:
         listening: the socket. tls: what is asked of both sides; None: no TLS.
     """
 
-    def __init__(self, app: Starlette, listening: socket.socket, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, app: ASGIApp, listening: socket.socket, tls: ssl.SSLContext | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._socket = listening
         self._tls = tls

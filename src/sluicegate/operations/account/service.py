@@ -18,6 +18,8 @@ from sluicegate.operations.account.dry_run import DryRuns
 from sluicegate.operations.account.governed import Governed
 from sluicegate.operations.account.profiles import OwnProfiles
 from sluicegate.operations.account.sign_in import SignIn
+from sluicegate.operations.site.app import Paths, Site
+from sluicegate.operations.site.guarded import Endpoint
 from sluicegate.operations.store.worker import Unavailable, Worker
 
 AT_START: Final = 5.0  # seconds that a start waits for the database
@@ -37,7 +39,9 @@ class Accounts:
         self._profiles = OwnProfiles(gateway, self._worker)
         self._sign_in = SignIn(self._worker, self._profiles)
         self._dry_runs = DryRuns(gateway, self._profiles)
-        self._api = AccountApi(self._worker, self._profiles, self._sign_in, self._dry_runs)
+        self._paths: dict[str, Mapping[str, Endpoint]] = {}
+        self.offer(AccountApi(self._worker, self._profiles, self._dry_runs).paths())
+        self._site: Site | None = None
         self._door: Door | None = None
         self._tls: ssl.SSLContext | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -64,7 +68,7 @@ class Accounts:
     @property
     def answers(self) -> Mapping[int, int]:
         """Answers of the API, by status."""
-        return self._api.answers
+        return self._site.answers if self._site is not None else {}
 
     @property
     def refused_tokens(self) -> int:
@@ -72,6 +76,10 @@ class Accounts:
         return self._sign_in.refused
 
     # --- its life
+
+    def offer(self, paths: Paths) -> None:
+        """Answer these too. Before `start`."""
+        self._paths |= paths
 
     async def start(self) -> None:
         """Bring what Users have set into force, and begin to answer. Raises OSError: the address, or a TLS file."""
@@ -81,7 +89,8 @@ class Accounts:
                 self._tls = server_context(str(account.tls.certificate), str(account.tls.key), None, None)
             listening = listen("account.listen", account.listen.host, account.listen.port)
             self.port = int(listening.getsockname()[1])
-            self._door = Door(self._api.app(), listening, self._tls)
+            self._site = Site(self._sign_in, self._paths)
+            self._door = Door(self._site, listening, self._tls)
         try:
             async with asyncio.timeout(AT_START):
                 await self._catch_up()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Final
 
 from starlette.requests import Request
 
@@ -13,27 +13,15 @@ from sluicegate.front.offences import BANISHED, Offences
 from sluicegate.log import logger
 from sluicegate.operations.account.profiles import OwnProfiles
 from sluicegate.operations.site.allowance import Allowance
+from sluicegate.operations.site.principal import ROLES, USER, Principal
 from sluicegate.operations.site.refusal import NO_TOKEN, TOO_OFTEN, UNKNOWN_USER, Refusal
 from sluicegate.operations.store import tokens, trail
 from sluicegate.operations.store.store import OperationsStore
 from sluicegate.operations.store.tokens import Token
 from sluicegate.operations.store.worker import Worker
-from sluicegate.settings import User
 
 LONGEST: Final = 200  # characters of a field that may hold a token
 EVERYBODY: Final = ""
-
-
-class Caller(NamedTuple):
-    """Who asks: a User of the configuration, by a token of its own."""
-
-    user: User
-    token: int
-
-    @property
-    def who(self) -> str:
-        """For the audit trail."""
-        return f"User {self.user.name}, token {self.token}"
 
 
 class SignIn:
@@ -48,11 +36,11 @@ class SignIn:
         self._profiles = profiles
         self._offences = Offences()
         self._of_address = Allowance(40, 0.1)
-        self._of_user = Allowance(40, 0.1)
+        self._of_holder = Allowance(40, 0.1)
         self._of_all = Allowance(200, 0.01)
         self.refused = 0
 
-    async def caller(self, request: Request) -> Caller:
+    async def principal(self, request: Request) -> Principal:
         """Who asks. Raises Refusal, or Unavailable."""
         crowd = counted_as(request.client.host if request.client else "local")
         now = monotonic()
@@ -61,13 +49,15 @@ class SignIn:
         _take(self._of_address, crowd, now)
         _take(self._of_all, EVERYBODY, now)
         found = await self._holder(request)
-        if found is None or found.scope != tokens.OF_USER:
+        if found is None or found.scope not in ROLES:
             raise await self._refusal(crowd)
-        user = self._profiles.user(found.name)
-        if user is None:
+        _take(self._of_holder, f"{found.scope} {found.name}", now)
+        by = f"token {found.id}"
+        if found.scope != USER:
+            return Principal(found.name, found.scope, None, by)
+        if self._profiles.user(found.name) is None:
             raise Refusal(UNKNOWN_USER, "the User of this token is not in the configuration any more")
-        _take(self._of_user, user.name, now)
-        return Caller(user, found.id)
+        return Principal(f"User {found.name}", USER, found.name, by)
 
     async def _holder(self, request: Request) -> Token | None:
         fields = request.headers.getlist("authorization")

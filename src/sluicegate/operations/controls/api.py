@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse, Response
 
 from sluicegate.front.problems import Problem
 from sluicegate.log import logger
-from sluicegate.operations.account.problems import HEADERS, NOT_FOUND, TOO_LARGE, Refusal
+from sluicegate.operations.account.problems import TOO_LARGE
 from sluicegate.operations.controls import kept, kinds
 from sluicegate.operations.controls.governor import Governor
 from sluicegate.operations.controls.kinds import Control, Wanted
+from sluicegate.operations.site.guarded import guarded
+from sluicegate.operations.site.principal import OPERATOR, STAFF
+from sluicegate.operations.site.refusal import HEADERS, NOT_FOUND, Refusal
 from sluicegate.operations.store import trail
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from sluicegate.operations.account.governed import Governed
+    from sluicegate.operations.site.app import Paths
+    from sluicegate.operations.site.principal import Principal
     from sluicegate.operations.store.store import OperationsStore
     from sluicegate.operations.store.trail import Row
     from sluicegate.operations.store.worker import Worker
 
+PREFIX: Final = "/api/v1/controls"
 MOST_OCTETS = 8192
 MOST_TOLD = 200
 UNFIT = Problem("unfit-control", 422, "This control cannot be")
@@ -51,7 +57,7 @@ class Ended(BaseModel):
 
 
 class ControlsApi:
-    """Handlers for operators; who may come to them is the site's business.
+    """The API: operators put and end controls, all who work there see them.
 
     Args:
         changed: called when a control was put or ended, after it is in force.
@@ -63,7 +69,14 @@ class ControlsApi:
         self._governor = governor
         self._changed = changed
 
-    async def show(self, _request: Request, _who: str) -> Response:
+    def paths(self) -> Paths:
+        """For the site."""
+        return {
+            PREFIX: {"GET": guarded(self.show, STAFF), "POST": guarded(self.put, (OPERATOR,))},
+            PREFIX + "/{control}/end": {"POST": guarded(self.end, (OPERATOR,))},
+        }
+
+    async def show(self, _request: Request, _principal: Principal) -> Response:
         """What counts now, and the last ones."""
         found = await self._worker.do(_newest)
         return JSONResponse(
@@ -74,9 +87,9 @@ class ControlsApi:
             headers=HEADERS,
         )
 
-    async def put(self, request: Request, who: str) -> Response:
+    async def put(self, request: Request, principal: Principal) -> Response:
         """Put one; unconfirmed, say what it would do."""
-        asked = await _read(request, Asked)
+        asked, who = await _read(request, Asked), principal.told
         wanted = Wanted(asked.do, asked.user, asked.value, asked.seconds)
         settings = self._gateway.settings
         try:
@@ -93,11 +106,11 @@ class ControlsApi:
         await self._take()
         return JSONResponse({"meaning": meaning, "confirmed": True, "control": _told(made)}, 201, HEADERS)
 
-    async def end(self, request: Request, who: str) -> Response:
+    async def end(self, request: Request, principal: Principal) -> Response:
         """End one by its number."""
         text = str(request.path_params["control"])
         number = int(text) if text.isdecimal() and text.isascii() and len(text) <= 18 else 0
-        asked = await _read(request, Ended)
+        asked, who = await _read(request, Ended), principal.told
         try:
             ended, row = await self._worker.do(lambda store: _end(store, number, who, asked.reason))
         except kept.NoSuchControl:

@@ -46,14 +46,19 @@ class Token(NamedTuple):
         return "expired" if self.expires_at <= at else "valid"
 
 
-def create(connection: Connection, *, user: str, days: float, note: str, who: str, at: int) -> tuple[str, Token, Row]:
-    """Make one. Returns it as its holder needs it, which is nowhere else, and as it is kept."""
+def create(
+    connection: Connection, *, name: str, days: float, note: str, who: str, at: int, scope: str = OF_USER
+) -> tuple[str, Token, Row]:
+    """Make one. Returns it as its holder needs it, which is nowhere else, and as it is kept.
+
+    `scope`: the role of its holder; `name`: who that is, of a User its name.
+    """
     number = (connection.scalar(select(func.max(token.c.id))) or 0) + 1
     shown = f"sluicegate_{number}_{urlsafe_b64encode(token_bytes(OCTETS)).rstrip(b'=').decode()}"
-    made = Token(number, OF_USER, user, _digest(shown), note[:MOST_NOTE], at, at + round(days * DAY), None)
+    made = Token(number, scope, name, _digest(shown), note[:MOST_NOTE], at, at + round(days * DAY), None)
     connection.execute(insert(token).values(made._asdict()))
     row = trail.append(
-        connection, who=who, did=CREATED, about=user, at=at, token=number, scope=OF_USER, digest=made.digest.hex(),
+        connection, who=who, did=CREATED, about=name, at=at, token=number, scope=scope, digest=made.digest.hex(),
         expires_at=made.expires_at, note=made.note,
     )  # fmt: skip
     return shown, made, row
