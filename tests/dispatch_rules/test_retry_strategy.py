@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluicegate.dispatch.strategy import RetryStrategy
+from sluicegate.http.strategy import RetryStrategy
 
 DRAWS = st.floats(0, 1, exclude_max=True)
 

@@ -17,9 +17,9 @@ from sluicegate.dispatch.fair import FairQueue
 from sluicegate.dispatch.judge import Ruling, Verdict
 from sluicegate.dispatch.pace import Pace
 from sluicegate.dispatch.parcel import Kind, Parcel, Settlement, State
-from sluicegate.dispatch.strategy import RetryStrategy
 from sluicegate.duis import LARGE_OCTETS
 from sluicegate.http.post import Answer, CallFailed
+from sluicegate.http.strategy import RetryStrategy
 from sluicegate.log import logger
 
 LOOK = 0.5  # seconds: the longest that a courier sleeps while something waits

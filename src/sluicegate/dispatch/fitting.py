@@ -18,9 +18,9 @@ from sluicegate.dispatch.intake import Intake
 from sluicegate.dispatch.judge import Verdict, judge, judge_user
 from sluicegate.dispatch.pace import Pace
 from sluicegate.dispatch.parcel import CSP, USER
-from sluicegate.dispatch.strategy import RetryStrategy
 from sluicegate.dispatch.window import Window
 from sluicegate.http.post import MOST_BODY, Answer, Caller
+from sluicegate.http.strategy import RetryStrategy
 from sluicegate.http.tls import client_context
 from sluicegate.routing import Routes
 from sluicegate.settings import Settings, Upstream

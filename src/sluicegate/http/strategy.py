@@ -1,4 +1,4 @@
-"""The retry strategy: when a parcel is tried again, and when no more."""
+"""The retry strategy: when a delivery is tried again, and when no more."""
 
 from __future__ import annotations
 
