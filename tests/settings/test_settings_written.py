@@ -50,7 +50,8 @@ def test_the_model_has_the_tables_that_this_test_looks_at():
     assert {table for table, _ in KEYS} == {
         "capacity", "responses", "gateway", "gateway.tls", "gateway.upstream_tls", "gateway.timeouts",
         "gateway.limits", "gateway.backpressure", "admin", "record", "operations", "account", "account.tls",
-        "profiles", "user", "user.ids", "user.class", "user.team",
+        "profiles", "notices", "notices.retry", "notices.smtp", "notices.tls",
+        "user", "user.ids", "user.class", "user.team", "user.channel",
         "dispatch", "dispatch.tls", "dispatch.routes", "dispatch.retention", "dispatch.codes", "dispatch.users",
         "dispatch.users.retry", "dispatch.users.tls", "csp", "csp.retry", "csp.circuit", "csp.tls",
     }  # fmt: skip

@@ -17,7 +17,7 @@ _NAMED = 3
 
 def cautions(settings: Settings, *, now: datetime | None = None, files: bool = True) -> tuple[str, ...]:
     """One sentence or two for each. `now` (with its zone) is the time that certificates are held against."""
-    said = [*_capacity(settings), *_users(settings), *_gateway(settings), *_dispatch(settings)]
+    said = [*_capacity(settings), *_users(settings), *_gateway(settings), *_dispatch(settings), *_channels(settings)]
     if files:
         said += _certificates(settings, now or datetime.now(UTC))
     return tuple(said)
@@ -39,6 +39,17 @@ def _capacity(settings: Settings) -> Iterator[str]:
         )
     if not capacity.enforce:
         yield "capacity.enforce is false: everything is let through; what would be throttled is only counted"
+
+
+def _channels(settings: Settings) -> Iterator[str]:
+    clear = [
+        f"{channel.name} of {user.name}"
+        for user in settings.users
+        for channel in user.channels
+        if channel.webhook is not None and channel.webhook.scheme == "http"
+    ]
+    if clear:
+        yield f"{_named(clear)} a webhook over http: whoever is between reads the notices (they are signed, not hidden)"
 
 
 def _users(settings: Settings) -> Iterator[str]:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
-from sluicegate.settings import account_checks, dispatch_checks
+from sluicegate.settings import account_checks, dispatch_checks, notice_checks
 from sluicegate.settings.fields import Address
 from sluicegate.settings.installed import installed
 from sluicegate.settings.model import Settings
@@ -230,6 +230,7 @@ _CHECKS: tuple[Check, ...] = (
     _admin,
     _record,
     *account_checks.CHECKS,
+    *notice_checks.CHECKS,
     *dispatch_checks.CHECKS,
 )
 

@@ -47,6 +47,8 @@ def check_files(settings: Settings) -> list[Finding]:
         found += _folder(("record", "folder"), settings.record.folder)
     if settings.operations and not settings.operations.database.remote:
         found += _store(("operations", "database"), Path(settings.operations.database))
+    if settings.notices.smtp:
+        found += _one(_authorities, ("notices", "smtp", "ca"), settings.notices.smtp.ca)
     if settings.dispatch:
         found += _databases(settings.dispatch)
     return found
@@ -95,6 +97,7 @@ def _tables(settings: Settings) -> Iterator[_Tls]:
     outward: list[tuple[Place, str, UpstreamTls | DeliveryTls | None]] = [
         (("gateway", "upstream_tls"), "gateway.upstream_tls", gateway.upstream_tls),
         (("dispatch", "users", "tls"), "dispatch.users.tls", dispatch.users.tls if dispatch else None),
+        (("notices", "tls"), "notices.tls", settings.notices.tls),
         *((("csp", index, "tls"), f"csp.tls of {csp.name}", csp.tls) for index, csp in enumerate(settings.csps)),
     ]
     if settings.account and settings.account.tls:

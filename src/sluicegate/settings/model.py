@@ -23,6 +23,7 @@ from sluicegate.settings.dispatching import (
     UserClass,
     UserTeam,
 )
+from sluicegate.settings.noticing import MOST_CHANNELS, Channel, Noticing
 from sluicegate.settings.operating import AccountApi, Operations, Profiles
 from sluicegate.settings.table import (
     HIGHEST_RATE,
@@ -206,6 +207,9 @@ class User(Table):
         default=(), alias="class"
     )
     teams: Annotated[tuple[UserTeam, ...], Field(strict=False, max_length=MOST_TEAMS)] = Field(default=(), alias="team")
+    channels: Annotated[tuple[Channel, ...], Field(strict=False, max_length=MOST_CHANNELS)] = Field(
+        default=(), alias="channel"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -235,6 +239,7 @@ class Settings(Table):
     operations: Operations | None = None
     account: AccountApi | None = None
     profiles: Profiles = Profiles()
+    notices: Noticing = Noticing()
     dispatch: Dispatch | None = None
     csps: Annotated[tuple[Csp, ...], Field(strict=False, max_length=MOST_CSPS)] = Field(default=(), alias="csp")
     users: Annotated[tuple[User, ...], Field(strict=False, min_length=1, max_length=MOST_USERS)] = Field(alias="user")
