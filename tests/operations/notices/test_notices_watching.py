@@ -139,6 +139,16 @@ def test_what_was_told_before_a_restart_counts():
     assert day.seconds(200, 85).told == [(100, "80%")]
 
 
+def test_who_was_told_of_active_before_a_restart_is_told_of_normal_after_it_and_not_of_active_again():
+    day = Day()
+    day.watching.remember(None, "active", 900.0)
+    assert day.seconds(20, 0, active=True).seconds(100, 0).told == [(81, "normal")]
+    day = Day()
+    day.watching.remember(None, "active", 800.0)
+    day.watching.remember("A", "normal", 900.0)
+    assert day.seconds(800, 0, active=True).told == [(700, "active")]
+
+
 def test_a_user_that_comes_later_has_its_own_window_and_one_that_goes_is_forgotten():
     watching = Watching(noticing())
     first, second = Counts(), Counts(within=10**9)

@@ -73,14 +73,20 @@ class Watching:
         return self._levels_held_back + self._state.held_back
 
     def remember(self, user: str | None, kind: str, at: float) -> None:
-        """Something was told before this process began. `at`: seconds of the clock of `look`."""
-        if kind == ACTIVE:
-            self._state.told_at = max(self._state.told_at, at)
+        """Something was told before this process began, in the order of time. `at`: seconds of the clock of `look`."""
+        if kind in (ACTIVE, NORMAL):
+            self._state.remember(kind, at)
         elif user is not None and kind in KINDS:
             told = self._told.setdefault(user, [-inf] * len(LEVELS))
             told[KINDS.index(kind)] = max(told[KINDS.index(kind)], at)
             if user in self._users:
                 self._users[user].told_at = told
+
+    def adopt(self, before: Watching) -> None:
+        """What was told by other settings counts on; windows begin anew."""
+        self._told = before._told | {name: one.told_at for name, one in before._users.items()}
+        self._state.adopt(before._state)
+        self._levels_held_back = before._levels_held_back
 
     def look(
         self, now: float, tallies: Mapping[str, Counted], allocations: Mapping[str, float], active: bool
@@ -235,8 +241,18 @@ class _State:
         self._normal_since: float | None = None
         self._told = False
         self._waits = False
+        self._told_at = -inf
         self.held_back = 0
-        self.told_at = -inf
+
+    def remember(self, kind: str, at: float) -> None:
+        """As `Watching.remember`: who was told of active before a restart is told of normal after it."""
+        self._told = kind == ACTIVE
+        if kind == ACTIVE:
+            self._told_at = at
+
+    def adopt(self, before: _State) -> None:
+        """As `Watching.adopt`."""
+        self._told, self._told_at, self.held_back = before._told, before._told_at, before.held_back
 
     def look(self, now: float, active: bool) -> list[Event]:
         """As `Watching.look`."""
@@ -250,9 +266,9 @@ class _State:
         self._normal_since = None
         if self._told:
             return []
-        if now - self.told_at < self._quiet:
+        if now - self._told_at < self._quiet:
             self.held_back += not self._waits
             self._waits = True
             return []
-        self._told, self._waits, self.told_at = True, False, now
+        self._told, self._waits, self._told_at = True, False, now
         return [Event(ACTIVE)]
