@@ -13,6 +13,7 @@ from sluicegate.cli.demo import demo
 from sluicegate.cli.dispatch import dispatch
 from sluicegate.cli.incident import incident
 from sluicegate.cli.init import init
+from sluicegate.cli.notices import notices
 from sluicegate.cli.profile import profile
 from sluicegate.cli.relay import relay
 from sluicegate.cli.replay import replay
@@ -52,6 +53,7 @@ for command in (
     token,
     audit,
     control,
+    notices,
     relay,
     simulate,
     replay,

@@ -156,7 +156,7 @@ def test_a_channel_that_hangs_and_one_that_is_dead_hold_up_no_other(site):
             'name = "no secret"\nwebhook = "http://127.0.0.1:9"\nsecret = "env:NOT_SET_ANYWHERE"',
         )  # fmt: skip
         site.busy()
-        await until(lambda: len(site.second.got) == 1)
+        await until(lambda: site.notices.lanes[A, "works"].counts.sent == 1)
         await until(lambda: site.notices.lanes[A, "no secret"].failing and site.notices.lanes[A, "dead"].failing)
         told = {one["channel"]: one for one in showing.status(site.notices)["channels"]}
         assert told["works"]["state"] == "working"
