@@ -1,0 +1,170 @@
+"""From what is known of the Users to a proposed book: a stated formula, every figure explained in one line.
+
+    points of a User = weight of its Role * (SRs forecast a month * weight of their kind + devices * weight of their type)
+    allocation       = the greater of its floor (or what its contract promises) and its part of the maximum by points
+
+Pure, and exact: fractions all the way, whole steps of the resolution at the end (see `apportion`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final
+
+from sluicegate.allocation.apportion import Claim, TooLittle, apportion
+from sluicegate.settings import Role
+
+FINEST: Final = Decimal("0.001")
+"""SR/s: the smallest allocation that there is, and so the finest resolution."""
+
+ONE: Final = Decimal(1)
+
+
+@dataclass(frozen=True)
+class Applicant:
+    """A User as the proposal sees it.
+
+    devices: how many, by type. forecast: SRs a month, by SRV. floor, contract: SR/s that it gets in any case, because
+    the operator says so or because its contract does.
+    """
+
+    name: str
+    role: Role
+    devices: Mapping[str, Decimal] = field(default_factory=dict)
+    forecast: Mapping[str, Decimal] = field(default_factory=dict)
+    floor: Decimal = Decimal(0)
+    contract: Decimal = Decimal(0)
+
+    @property
+    def least(self) -> Decimal:
+        """SR/s that it gets in any case."""
+        return max(self.floor, self.contract)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What counts for how much; 1 where nothing is said.
+
+    roles: by User Role. kinds: by SRV, or a pattern such as `4.*`; the SRV itself counts before a pattern, and of
+    patterns the longest. devices: SRs a month for which a device of a type stands, beside what is forecast.
+    """
+
+    roles: Mapping[str, Decimal] = field(default_factory=dict)
+    kinds: Mapping[str, Decimal] = field(default_factory=dict)
+    devices: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def of_kind(self, srv: str) -> Decimal:
+        """The weight of an SRV."""
+        steps = srv.split(".")
+        for end in range(len(steps), 0, -1):
+            pattern = srv if end == len(steps) else ".".join(steps[:end]) + ".*"
+            if pattern in self.kinds:
+                return self.kinds[pattern]
+        return ONE
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """One figure of the proposed book, in SR/s, and why it is what it is."""
+
+    name: str
+    allocation: Decimal
+    why: str
+
+
+class CannotPropose(ValueError):  # noqa: N818 - named after what it is
+    """There is no such book. `str()` says why, with the figures."""
+
+
+def propose(
+    applicants: Iterable[Applicant], maximum: Decimal, weights: Weights | None = None, resolution: Decimal = FINEST * 10
+) -> tuple[Proposed, ...]:
+    """A book that adds up to `maximum` (SR/s) exactly, in the order of the applicants.
+
+    Args:
+        resolution: SR/s; every allocation is a whole multiple. A floor that is none is rounded up.
+
+    Raises:
+        CannotPropose: the floors are more than the maximum, the maximum is no multiple of the resolution, two
+            applicants have one name, or there is none.
+    """
+    rows, weigh = list(applicants), weights or Weights()
+    units = _units(maximum, resolution)
+    names = [one.name for one in rows]
+    if not rows or len(set(names)) != len(names):
+        raise CannotPropose("a book has at least one User" if not rows else "two Users have the same name")
+    claims = {one.name: Claim(_points(one, weigh), _up(one.least, resolution)) for one in rows}
+    try:
+        given = apportion(units, claims)
+    except TooLittle as error:
+        raise CannotPropose(
+            f"the floors add up to {plain(error.floors * resolution)} SR/s, and there are {plain(maximum)} SR/s: lower "
+            "floors, or raise the maximum"
+        ) from None
+    whole = sum((one.points for one in claims.values()), Fraction(0))
+    return tuple(
+        Proposed(
+            one.name,
+            given[one.name] * resolution,
+            _why(one, weigh, whole, given[one.name], claims[one.name].least),
+        )
+        for one in rows
+    )
+
+
+def _units(maximum: Decimal, resolution: Decimal) -> int:
+    if not (resolution.is_finite() and resolution >= FINEST and maximum.is_finite() and maximum > 0):
+        raise CannotPropose(f"the maximum must be above 0 SR/s, and the resolution at least {FINEST} SR/s")
+    units = Fraction(maximum) / Fraction(resolution)
+    if units.denominator != 1:
+        raise CannotPropose(
+            f"{plain(maximum)} SR/s is no whole multiple of the resolution, {plain(resolution)}: choose a finer one"
+        )
+    return int(units)
+
+
+def _up(figure: Decimal, resolution: Decimal) -> int:
+    return -int(-Fraction(figure) / Fraction(resolution) // 1)
+
+
+def _points(one: Applicant, weights: Weights) -> Fraction:
+    forecast, devices = _forecast(one, weights), _devices(one, weights)
+    return Fraction(weights.roles.get(one.role, ONE)) * (forecast + devices)
+
+
+def _forecast(one: Applicant, weights: Weights) -> Fraction:
+    return sum((Fraction(count) * Fraction(weights.of_kind(srv)) for srv, count in one.forecast.items()), Fraction(0))
+
+
+def _devices(one: Applicant, weights: Weights) -> Fraction:
+    return sum(
+        (Fraction(count) * Fraction(weights.devices.get(kind, ONE)) for kind, count in one.devices.items()), Fraction(0)
+    )
+
+
+def _why(one: Applicant, weights: Weights, whole: Fraction, given: int, least: int) -> str:
+    points = _points(one, weights)
+    role = weights.roles.get(one.role, ONE)
+    sum_of = f"{_count(_forecast(one, weights))} SRs a month + {_count(_devices(one, weights))} for devices"
+    part = f"{float(100 * points / whole):.3g}% of all points" if whole else "nobody has points: equal parts"
+    if role != ONE:
+        sum_of = f"{plain(role)} ({one.role}) * ({sum_of})"
+    said = f"{sum_of} = {_count(points)} points, {part}"
+    if given == least > 0:
+        name = "contract" if one.contract >= one.floor else "floor"
+        said += f"; held at its {name} of {plain(one.least)}"
+    elif not given:
+        said += "; lives on the spare"
+    return said
+
+
+def _count(figure: Fraction) -> str:
+    return f"{float(figure):,.2f}".rstrip("0").rstrip(".")
+
+
+def plain(figure: Decimal) -> str:
+    """A figure as it is written by hand: no exponent, no needless zeros."""
+    return format(figure.normalize(), "f")
