@@ -1,6 +1,6 @@
 """From what is known of the Users to a proposed book: a stated formula, every figure explained in one line.
 
-    points of a User = weight of its Role * (SRs forecast a month * weight of their kind + devices * weight of their type)
+    points of a User = weight of its Role * (SRs a month * weight of their kind + devices * weight of their type)
     allocation       = the greater of its floor (or what its contract promises) and its part of the maximum by points
 
 Pure, and exact: fractions all the way, whole steps of the resolution at the end (see `apportion`).

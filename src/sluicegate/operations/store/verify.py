@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
+from sluicegate.operations.book.verifying import BooksTold
 from sluicegate.operations.store import tokens, versions
 from sluicegate.operations.store.tables import profile_version
 from sluicegate.operations.store.trail import ORIGIN, Row, details_of, rows
@@ -45,6 +46,7 @@ class _Told:
     tokens: dict[int, dict[str, Any]] = field(default_factory=dict)
     versions: dict[str, dict[int, tuple[Any, ...]]] = field(default_factory=dict)
     controls: ToldControls = field(default_factory=ToldControls)
+    books: BooksTold = field(default_factory=BooksTold)
 
 
 def verify(connection: Connection, known: tuple[int, str] | None = None) -> Verified:
@@ -58,6 +60,7 @@ def verify(connection: Connection, known: tuple[int, str] | None = None) -> Veri
     for row in rows(connection):
         _chained(found, row, expected, before)
         _note(told, row)
+        told.books.note(row)
         if known is not None and row.seq == known[0]:
             met = row.hash.hex()
         expected, before = row.seq + 1, row.hash
@@ -66,7 +69,8 @@ def verify(connection: Connection, known: tuple[int, str] | None = None) -> Veri
     if known is not None and not (met is not None and compare_digest(met, known[1].lower())):
         what = "is not there any more: rows were taken from the end" if met is None else "has another hash now"
         found.wrong(f"audit row {known[0]}, which was noted earlier, {what}")
-    for said in (*_tokens(connection, told), *_versions(connection, told), *told.controls.problems(connection)):
+    others = *told.controls.problems(connection), *told.books.problems(connection)
+    for said in (*_tokens(connection, told), *_versions(connection, told), *others):
         found.wrong(said)
     return found
 

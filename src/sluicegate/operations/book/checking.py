@@ -1,0 +1,32 @@
+"""Whether a book can be in force under a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from sluicegate.settings import Settings
+from sluicegate.settings.problems import figure, shown
+from sluicegate.settings.table import LOWEST_RATE
+
+
+def wrong_with(allocations: Mapping[str, float], settings: Settings) -> Iterator[tuple[str, str]]:
+    """What is wrong with a book: the User (empty: the whole of it), and why, in a sentence."""
+    users = {user.name for user in settings.users}
+    for name, allocation in allocations.items():
+        if name not in users:
+            yield name, f"{shown(name)} is no [[user]] of the configuration"
+        if 0 < allocation < LOWEST_RATE:
+            yield name, f"must be 0 (the User lives on the spare) or at least {LOWEST_RATE} SR/s"
+    for user in settings.users:
+        if user.name not in allocations:
+            yield user.name, f"{shown(user.name)} is not in it, and is a [[user]] of the configuration"
+    total, maximum = total_of(allocations), Decimal(repr(settings.capacity.maximum))
+    if total > maximum:
+        said = f"the allocations add up to {figure(float(total))} SR/s and the maximum is {figure(float(maximum))}"
+        yield "", f"{said}: {figure(float(total - maximum))} SR/s too many"
+
+
+def total_of(allocations: Mapping[str, float]) -> Decimal:
+    """The sum in SR/s, as the figures are written."""
+    return sum((Decimal(repr(float(one))) for one in allocations.values()), Decimal(0))

@@ -1,0 +1,35 @@
+"""What a gateway asks: which allocations count now, and when that changes next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, func, select
+
+from sluicegate.operations.book import versions
+from sluicegate.operations.store.book_tables import book_version
+
+
+def book_in_force(connection: Connection, at: int) -> Mapping[str, float] | None:
+    """SR/s by User at a time (microseconds since 1970); None: the allocations of the configuration file count."""
+    found = versions.in_force(connection, at)
+    return None if found is None else found.book
+
+
+def version_in_force(connection: Connection, at: int) -> int:
+    """Its number; 0 where none has come into force. Cheap enough to ask every second."""
+    rows = select(book_version.c.version).where(
+        book_version.c.effective_at <= at, book_version.c.withdrawn_at.is_(None)
+    )
+    order = rows.order_by(book_version.c.effective_at.desc(), book_version.c.version.desc()).limit(1)
+    return connection.scalar(order) or 0
+
+
+def next_change(connection: Connection, at: int) -> int | None:
+    """When the next approved version comes into force, after a time; None: none is to come."""
+    found: int | None = connection.scalar(
+        select(func.min(book_version.c.effective_at)).where(
+            book_version.c.effective_at > at, book_version.c.withdrawn_at.is_(None)
+        )
+    )
+    return found
