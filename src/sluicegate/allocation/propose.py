@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Final
 
 from sluicegate.allocation.apportion import Claim, TooLittle, apportion
-from sluicegate.settings import Role
+from sluicegate.settings import Role, patterns_of
 
 FINEST: Final = Decimal("0.001")
 """SR/s: the smallest allocation that there is, and so the finest resolution."""
@@ -58,12 +58,7 @@ class Weights:
 
     def of_kind(self, srv: str) -> Decimal:
         """The weight of an SRV."""
-        steps = srv.split(".")
-        for end in range(len(steps), 0, -1):
-            pattern = srv if end == len(steps) else ".".join(steps[:end]) + ".*"
-            if pattern in self.kinds:
-                return self.kinds[pattern]
-        return ONE
+        return next((self.kinds[pattern] for pattern in patterns_of(srv) if pattern in self.kinds), ONE)
 
 
 @dataclass(frozen=True)

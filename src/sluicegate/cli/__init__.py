@@ -7,6 +7,7 @@ import click
 
 from sluicegate import __version__
 from sluicegate.cli.audit import audit
+from sluicegate.cli.book import book
 from sluicegate.cli.check import check
 from sluicegate.cli.control import control
 from sluicegate.cli.demo import demo
@@ -48,6 +49,7 @@ for command in (
     init,
     check,
     serve,
+    book,
     dispatch,
     profile,
     token,

@@ -51,12 +51,13 @@ def _summary(config: Path, settings: Settings) -> None:
     table.add_column()
     table.add_column(justify="right")
     table.add_column()
-    for row in _figures(settings):
+    in_force, about = _book(settings)
+    for row in _figures(in_force):
         table.add_row(*row)
     console.print(table)
     for line in _reserves(settings):
         console.print(Text.assemble(("profile: ", "cyan"), line), soft_wrap=True)
-    for caution in (*cautions(settings), *_shut_out(settings)):
+    for caution in (*about, *cautions(settings), *_shut_out(settings)):
         said = Text.assemble(("warning: ", "yellow"), caution)
         console.print(said, soft_wrap=True)
 
@@ -147,6 +148,37 @@ def _owed(time: ShutOut) -> str:
         f"spent at once after a lull, could shut out all excess for {time.least:,.3g} s"
         f" ({longest} while everybody uses its allocation)"
     )
+
+
+def _book(settings: Settings) -> tuple[Settings, list[str]]:
+    """The settings with the allocations that count, and what is said where those of the file do not.
+
+    The database is looked at, and left as it is.
+    """
+    from sluicegate.cli.operations import moment  # noqa: PLC0415
+    from sluicegate.database.errors import StoreError  # noqa: PLC0415
+    from sluicegate.operations.book import looking  # noqa: PLC0415
+    from sluicegate.operations.book.in_force import under  # noqa: PLC0415
+    from sluicegate.operations.store import trail  # noqa: PLC0415
+
+    if settings.operations is None:
+        return settings, []
+    try:
+        found = looking.look(str.__str__(settings.operations.database), trail.now())
+    except StoreError as error:
+        return settings, [f"whether a book is in force cannot be seen: {error}"]
+    said = []
+    if found.book is not None:
+        said.append(
+            f"version {found.version} of the allocation book is in force since {moment(found.since)}: its "
+            f"{_rate(sum(found.book.values()))} SR/s count, and the allocations of this file do not"
+        )
+        missing = [user.name for user in settings.users if user.name not in found.book]
+        if missing:
+            said.append(f"the book does not name {', '.join(missing[:3])}{', ...' * (len(missing) > 3)}: no allocation")
+    if found.later is not None:
+        said.append(f"another book comes into force at {moment(found.later)}")
+    return under(settings, found.book), said
 
 
 def _rate(figure: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from decimal import Decimal
 
 import pytest
@@ -13,6 +14,7 @@ from sluicegate.operations.book import sheet
 from sluicegate.operations.book.book_file import read_book, written
 from sluicegate.operations.book.checking import wrong_with
 from sluicegate.operations.book.users_file import read_users
+from sluicegate.operations.book.weights_file import read_weights
 from sluicegate.settings import SettingsError
 
 HEAD = "user,role,floor,contract,devices ESME,forecast 2.2,forecast 11.1\n"
@@ -62,10 +64,10 @@ def test_every_mistake_is_told_with_its_line_and_field_and_none_hides_another(co
         )
     )
     assert told == [
-        'users.csv:2: role: is "GS", and IS in the configuration',
         'users.csv:2: devices ESME: must be a number, and is "many"',
         'users.csv:2: forecast 2.2: must be from 0 to 1,000,000,000,000, and is "-3"',
         'users.csv:2: forecast 11.1: must be a number, without separators between its digits, and is "1_000"',
+        'users.csv:2: role: is "GS", and IS in the configuration',
         'users.csv:3: user: "Large" is in line 2 too',
         'users.csv:4: user: "Nobody" is no [[user]] of the configuration',
         'users.csv:5: floor: must be a number, and is "NaN"',
@@ -115,10 +117,8 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path, settings):
 def test_whatever_stands_in_it_is_a_problem_and_never_a_crash(tmp_path_factory, octets):
     path = tmp_path_factory.mktemp("any") / "book.csv"
     path.write_bytes(b"user,allocation\n" + octets)
-    try:
+    with contextlib.suppress(SettingsError):
         read_book(path)
-    except SettingsError as error:
-        assert error.problems
 
 
 def test_a_proposal_that_is_written_is_read_again_to_the_same_figures(read, tmp_path, settings):
@@ -141,3 +141,40 @@ def test_a_book_that_cannot_be_in_force_is_told_user_by_user(settings):
     assert set(wrong) == {"Nobody", "Small", "Network", ""}
     assert "add up to 104.0001 SR/s and the maximum is 100: 4.0001 SR/s too many" in wrong[""]
     assert not dict(wrong_with({"Large": 100.0, "Small": 0.0, "Network": 0.0}, settings))
+
+
+def test_weights_count_as_in_the_decision_unless_a_file_says_otherwise(tmp_path, settings):
+    heavy = settings.model_copy(update={"capacity": settings.capacity.model_copy(update={"weights": {"11.1": 5.0}})})
+    path = tmp_path / "weights.toml"
+    path.write_text("[roles]\nED = 0.5\n[devices]\nESME = 2\n", "utf-8")
+    found = read_weights(path, heavy)
+    assert (found.roles, found.kinds, found.devices) == ({"ED": Decimal("0.5")}, {"11.1": 5}, {"ESME": 2})
+    path.write_text('[kinds]\n"4.*" = 3\n', "utf-8")
+    assert read_weights(path, heavy).kinds == {"4.*": 3}
+
+
+def test_every_mistake_in_weights_is_told_with_its_key(tmp_path, settings):
+    path = tmp_path / "weights.toml"
+    path.write_text("other = 1\ndevices = 3\n[roles]\nXX = 1\nIS = -1\nGS = true\nED = nan\n[kinds]\nx = 1\n", "utf-8")
+    with pytest.raises(SettingsError) as error:
+        read_weights(path, settings)
+    told = " ".join(error.value.lines())
+    assert len(error.value.problems) == 7
+    for said in (
+        '"other": there is no such table',
+        "devices: must be a table",
+        "no such Role",
+        "0 to 1,000,000",
+        "nan",
+    ):
+        assert said.lower() in told.lower()
+
+
+@pytest.mark.parametrize("octets", [b"x", b"\xff", b"#" * (2**20 + 1)])
+def test_weights_that_are_no_toml_or_too_large_are_refused(tmp_path, settings, octets):
+    path = tmp_path / "weights.toml"
+    path.write_bytes(octets)
+    with pytest.raises(SettingsError):
+        read_weights(path, settings)
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_weights(tmp_path / "none", settings)

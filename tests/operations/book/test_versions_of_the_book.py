@@ -50,7 +50,7 @@ def test_a_book_counts_from_the_monday_after_a_second_account_has_approved_it(st
     assert asked(store, next_change, monday) is None
 
 
-@pytest.mark.parametrize("who", ["Ann", "ann", " ANN ", "\uff21nn", "A nn"])  # noqa: RUF001 - on purpose
+@pytest.mark.parametrize("who", ["Ann", "ann", " ANN ", "\uff21nn", "A nn"])
 def test_who_put_it_does_not_approve_it_however_the_name_is_written(store, who):
     do(store, versions.put, FIRST)
     with pytest.raises(BookRefused, match="a second account approves it"):

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from sluicegate.allocation.propose import Proposed, plain
+from sluicegate.operations.book.checking import wrong_with
 from sluicegate.operations.book.sheet import Sheet, figure_of
 from sluicegate.operations.book.users_file import MOST_RATE
+from sluicegate.settings import Settings
 from sluicegate.settings.problems import shown
 
 COLUMNS: Final = ("user", "allocation", "why")
@@ -26,8 +28,11 @@ def written(book: Iterable[Proposed]) -> str:
     return told.getvalue()
 
 
-def read_book(path: Path) -> list[Proposed]:
-    """The book of a file. Raises SettingsError with all that is wrong: then nothing of it counts."""
+def read_book(path: Path, settings: Settings | None = None) -> list[Proposed]:
+    """The book of a file. Raises SettingsError with all that is wrong: then nothing of it counts.
+
+    `settings`: it must be one that can be in force under them.
+    """
     sheet = Sheet(path, COLUMNS[:2], lambda name: None if name in COLUMNS else f"there is no such column: {COLUMNS}")
     found: list[Proposed] = []
     lines: dict[str, int] = {}
@@ -43,4 +48,12 @@ def read_book(path: Path) -> list[Proposed]:
         except ValueError as error:
             sheet.wrong(line.number, "allocation", str(error))
     sheet.sound()
+    for user, reason in wrong_with(figures_of(found), settings) if settings is not None else ():
+        sheet.wrong(lines.get(user), "user" if user else "allocation", reason)
+    sheet.sound()
     return found
+
+
+def figures_of(book: Iterable[Proposed]) -> dict[str, float]:
+    """SR/s by User, as versions hold them."""
+    return {one.name: float(one.allocation) for one in book}

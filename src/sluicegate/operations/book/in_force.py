@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from sluicegate.operations.book import versions
 from sluicegate.operations.store.book_tables import book_version
+from sluicegate.settings import Settings
 
 
 def book_in_force(connection: Connection, at: int) -> Mapping[str, float] | None:
@@ -33,3 +34,15 @@ def next_change(connection: Connection, at: int) -> int | None:
         )
     )
     return found
+
+
+def under(settings: Settings, book: Mapping[str, float] | None) -> Settings:
+    """The settings with the allocations of a book in the place of the file's; None: as they are.
+
+    Who is not in the book lives on the spare: a figure that one person wrote into the file must not cut those that two
+    have approved.
+    """
+    if book is None:
+        return settings
+    users = tuple(user.model_copy(update={"allocation": book.get(user.name, 0.0)}) for user in settings.users)
+    return settings.model_copy(update={"users": users})

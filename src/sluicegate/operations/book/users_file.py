@@ -20,7 +20,7 @@ from sluicegate.settings.table import HIGHEST_RATE
 MOST_COUNT: Final = Decimal(10**12)
 MOST_RATE: Final = Decimal(HIGHEST_RATE)
 _DEVICES, _FORECAST = "devices ", "forecast "
-_TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,30}", re.ASCII)
+DEVICE_TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,30}", re.ASCII)
 
 
 def read_users(path: Path, settings: Settings) -> list[Applicant]:
@@ -33,7 +33,7 @@ def read_users(path: Path, settings: Settings) -> list[Applicant]:
     found: dict[str, Applicant] = {}
     lines: dict[str, int] = {}
     for line in sheet:
-        name = line.fields["user"]
+        name, figures = line.fields["user"], _figures(sheet, line)
         if name in lines:
             sheet.wrong(line.number, "user", f"{shown(name)} is in line {lines[name]} too")
             continue
@@ -43,7 +43,6 @@ def read_users(path: Path, settings: Settings) -> list[Applicant]:
         lines[name] = line.number
         if (role := line.fields["role"]) != roles[name]:
             sheet.wrong(line.number, "role", f"is {shown(role)}, and {roles[name]} in the configuration")
-        figures = _figures(sheet, line)
         found[name] = Applicant(
             name,
             roles[name],
@@ -63,7 +62,7 @@ def read_users(path: Path, settings: Settings) -> list[Applicant]:
 def _unknown(column: str) -> str | None:
     if column in ("user", "role", "floor", "contract"):
         return None
-    if column.startswith(_DEVICES) and _TYPE.fullmatch(column.removeprefix(_DEVICES)):
+    if column.startswith(_DEVICES) and DEVICE_TYPE.fullmatch(column.removeprefix(_DEVICES)):
         return None
     if column.startswith(_FORECAST):
         try:

@@ -28,13 +28,14 @@ class OperationsStore:
 
     Args:
         where: the path of a file (SQLite), or `postgresql://...`.
+        make: make the tables that are missing; False leaves the database as it is, for those who only look.
 
     Raises:
         NotDurable: a commit could be lost; the text says what to do.
         StoreError: it cannot be reached, it is of a later version, or the driver is missing.
     """
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, *, make: bool = True) -> None:
         url = url_of_server(where)
         self._path = Path(where).resolve() if url is None else None
         self._database: SqliteFile | PostgresServer
@@ -48,8 +49,9 @@ class OperationsStore:
         self._connection: Connection | None = None
         self._file: tuple[int, int] | None = None
         try:
-            with self.changing() as connection:
-                _prepare(connection, self.name)
+            if make:
+                with self.changing() as connection:
+                    _prepare(connection, self.name)
         except BaseException:
             self.close()
             raise

@@ -20,6 +20,7 @@ DEMAND, ADMITTED, HELD, REFUSED = range(4)
 """Columns of the recorded cells: first attempts; attempts that were let through, throttled, and rejected."""
 
 MOST_DAYS: Final = 31
+_MOST_MINUTES: Final = MOST_DAYS * 1440 + 60  # a month in which the clocks go back has an hour more
 MICRO: Final = 1_000_000
 _MINUTE: Final = MINUTE * MICRO
 _COLUMN_OF: Final = np.zeros(len(OUTCOMES), np.int64)
@@ -117,7 +118,7 @@ def stretch(record: Record) -> tuple[int, float]:
         raise RecordError("the record has no row: nothing in it, or nothing between --since and --until")
     base = microseconds(record.span.first) // _MINUTE * _MINUTE
     minutes = (microseconds(record.span.last) - base) // _MINUTE + 1
-    if minutes > MOST_DAYS * 1440:
+    if minutes > _MOST_MINUTES:
         raise RecordError(
             f"the record goes from {record.span.first:%Y-%m-%d} to {record.span.last:%Y-%m-%d}: at most {MOST_DAYS} "
             "days can be replayed at once, so name a part with --since and --until"

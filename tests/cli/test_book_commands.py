@@ -1,0 +1,209 @@
+"""The allocation book as its operators meet it: proposed, put, approved by somebody else, shown, rolled back."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from click.testing import CliRunner
+
+from sluicegate.cli import main
+from sluicegate.operations.book.effective import next_monday
+from sluicegate.operations.store import trail
+from sluicegate.settings import parse, starter
+
+AT = 1_795_000_000_000_000  # 2026-11-18
+HEAD = "user,role,floor,contract,devices ESME,forecast 2.2\n"
+CONFIG = ("-c", "sluicegate.toml")
+
+
+@pytest.fixture
+def users():
+    return parse(starter()).users
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = {"at": AT}
+    monkeypatch.setattr(trail, "now", lambda: now["at"])
+    return now
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, clock, users):
+    monkeypatch.chdir(tmp_path)
+    text = starter().replace("#[operations]", "[operations]").replace("#database = ", "database = ", 1)
+    (tmp_path / "sluicegate.toml").write_text(text, "utf-8")
+    lines = [f"{user.name},{user.role},1,,{1000 * n},{n}000" for n, user in enumerate(users, 1)]
+    (tmp_path / "USERS.csv").write_text(HEAD + "\n".join(lines) + "\n", "utf-8")
+
+    def run(*words):
+        result = CliRunner().invoke(main, [str(word) for word in words], env={"COLUMNS": "200"})
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return run
+
+
+def put(run):
+    assert run("book", "propose", "USERS.csv", *CONFIG, "--out", "book.csv").exit_code == 0
+    made = run("book", "put", "book.csv", *CONFIG, "--as", "ann", "--note", "the first")
+    assert made.exit_code == 0, made.output
+    return made
+
+
+def test_a_proposal_adds_up_explains_itself_and_shows_the_change(run, users):
+    shown = run("book", "propose", "USERS.csv", *CONFIG)
+    assert shown.exit_code == 0
+    assert "1,000 SR/s in all; in force is the configuration file." in shown.stdout
+    told = json.loads(run("book", "propose", "USERS.csv", *CONFIG, "--json").stdout)
+    assert sum(round(one["allocation"] * 100) for one in told["users"]) == 100_000
+    assert [one["from"] for one in told["users"]] == [user.allocation for user in users]
+    assert "points" in told["users"][0]["why"]
+
+
+def test_a_mistake_in_the_file_is_told_with_its_line_and_nothing_is_written(run, tmp_path):
+    with (tmp_path / "USERS.csv").open("a") as file:
+        file.write("Nobody,IS,x,,,\n")
+    refused = run("book", "propose", "USERS.csv", *CONFIG, "--out", "book.csv")
+    assert refused.exit_code == 1
+    assert 'user: "Nobody" is no [[user]] of the configuration' in refused.stderr
+    assert "2 problems" in refused.stderr
+    assert not (tmp_path / "book.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--maximum", "0"), 2, "must be SR/s above 0"),
+        (("--maximum", "5000"), 2, "the configuration's maximum is 1,000 SR/s"),
+        (("--resolution", "0.7"), 1, "no whole multiple"),
+        (("--maximum", "1", "--resolution", "0.001"), 1, "the floors add up to"),
+        (("--weights", "none.toml"), 1, "cannot be read"),
+        (("--record", "none"), 1, "is not there"),
+        (("--record", "none", "--month", "May"), 2, "is no month"),
+        (("--out", "sluicegate.toml/book.csv"), 1, "cannot be written"),
+    ],
+)
+def test_what_cannot_be_proposed_is_told(run, words, code, said):
+    refused = run("book", "propose", "USERS.csv", *CONFIG, *words)
+    assert refused.exit_code == code
+    assert said in refused.stderr
+
+
+def test_a_book_is_put_by_one_approved_by_another_and_counts_from_the_monday_on(run, clock, tmp_path):
+    assert "Version 1, put by ann" in put(run).stdout
+    refused = run("book", "approve", "1", *CONFIG, "--as", "Ann")
+    assert (refused.exit_code, "a second account approves it" in refused.stderr) == (1, True)
+    approved = run("book", "approve", "1", *CONFIG, "--as", "bob")
+    assert "is approved by bob: in force from 2026-11-23 00:00:00Z" in approved.stdout
+    assert "another book comes into force at 2026-11-23" in " ".join(run("check", *CONFIG).stdout.split())
+    assert "The next book comes into force at 2026-11-23" in run("book", "show", *CONFIG).stdout
+    clock["at"] = next_monday(AT)
+    assert "in force is version 1" in run("book", "show", *CONFIG).stdout
+    told = " ".join(run("check", *CONFIG).stdout.split())
+    assert "version 1 of the allocation book is in force since 2026-11-23 00:00:00Z: its 1,000 SR/s count, and" in told
+    assert "the allocations of this file do not" in told
+    assert run("book", "show", *CONFIG, "--csv").stdout == (tmp_path / "book.csv").read_text()
+    (one,) = json.loads(run("book", "versions", *CONFIG, "--json").stdout)
+    assert (one["state"], one["by"], one["approver"]) == ("in force", "ann", "bob")
+    assert run("audit", "verify", *CONFIG).exit_code == 0
+    assert "command line" in run("audit", "show", *CONFIG).stdout
+
+
+def test_one_command_goes_back_and_another_withdraws_what_waits(run, clock):
+    put(run)
+    run("book", "approve", "1", *CONFIG, "--as", "bob")
+    refused = run("book", "rollback", *CONFIG)
+    assert (refused.exit_code, "no book has come into force yet" in refused.stderr) == (1, True)
+    clock["at"] = next_monday(AT)
+    put(run)
+    run("book", "approve", "2", *CONFIG, "--as", "bob")
+    back = run("book", "rollback", *CONFIG, "--as", "ann").stdout
+    assert "In force now: the configuration file, as version 3." in back
+    assert "Another book still comes into force" in back
+    assert "is withdrawn" in run("book", "withdraw", "2", *CONFIG).stdout
+    assert "back to the configuration file" in run("book", "versions", *CONFIG).stdout
+    assert run("book", "withdraw", "2", *CONFIG).exit_code == 1
+    assert "in force is version 3" in run("book", "show", *CONFIG).stdout
+
+
+def test_a_difference_is_shown_between_any_two_and_nothing_where_there_is_none(run, users):
+    assert "Nothing changes." in run("book", "diff", *CONFIG).stdout
+    put(run)
+    told = json.loads(run("book", "diff", *CONFIG, "--json").stdout)
+    assert (told["from"], told["to"]) == (0, 1)
+    assert round(sum(one["change"] for one in told["users"]), 6) == 1000 - sum(user.allocation for user in users)
+    assert "from the configuration file to version 1" in run("book", "diff", "0", "1", *CONFIG).stdout.lower()
+    assert "Nothing changes." in run("book", "diff", "1", "1", *CONFIG).stdout
+    assert run("book", "diff", "1", "9", *CONFIG).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("user,allocation\nNobody,3\n", "2: user:"), ("user\n", "allocation: this column is missing"), ("", "missing")],
+)
+def test_a_book_that_does_not_fit_is_not_put(run, tmp_path, text, said):
+    (tmp_path / "book.csv").write_text(text)
+    refused = run("book", "put", "book.csv", *CONFIG, "--as", "ann")
+    assert refused.exit_code == 1
+    assert said in refused.stderr
+    assert "There is none" in run("book", "versions", *CONFIG).stdout
+
+
+def test_a_book_for_users_who_are_no_more_is_not_approved(run, tmp_path, users):
+    put(run)
+    text = (tmp_path / "sluicegate.toml").read_text().replace(f'"{users[0].name}"', '"Another"')
+    (tmp_path / "sluicegate.toml").write_text(text)
+    refused = run("book", "approve", "1", *CONFIG, "--as", "bob")
+    assert (refused.exit_code, "does not fit" in refused.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--as", "a\nb"), "printable"),
+        (("--as", " "), "1 to 100"),
+        (("--note", "x" * 501), "at most 500"),
+        (("--from", "soon"), "is no time"),
+    ],
+)
+def test_a_name_a_note_and_a_time_are_checked(run, words, said):
+    run("book", "propose", "USERS.csv", *CONFIG, "--out", "book.csv")
+    refused = run("book", "put", "book.csv", *CONFIG, *words)
+    assert refused.exit_code == 2
+    assert said in refused.stderr
+
+
+def test_a_time_of_ones_own_is_that_of_london_and_is_to_come(run):
+    run("book", "propose", "USERS.csv", *CONFIG, "--out", "book.csv")
+    assert run("book", "put", "book.csv", *CONFIG, "--as", "ann", "--from", "2020-01-01").exit_code == 1
+    run("book", "put", "book.csv", *CONFIG, "--as", "ann", "--from", "2027-06-07T00:00")
+    assert "in force from 2027-06-06 23:00:00Z" in run("book", "approve", "1", *CONFIG, "--as", "bob").stdout
+
+
+def test_check_neither_makes_a_database_nor_touches_an_older_one(run, tmp_path):
+    assert run("check", *CONFIG).exit_code == 0
+    assert not (tmp_path / "operations.db").exists()
+    (tmp_path / "operations.db").write_bytes(b"this is no database" * 100)
+    assert "whether a book is in force cannot be seen" in " ".join(run("check", *CONFIG).stdout.split())
+
+
+def test_what_last_months_traffic_would_have_met_is_shown_beside_what_it_met(run, users, tmp_path):
+    start, rows = datetime(2026, 10, 31, 23, 50, tzinfo=UTC), []
+    for number in range(600):
+        outcome = ("throttled", 503, "", "") if number % 3 == 0 else ("within", 200, 200, 0.1)
+        rows.append(((start + timedelta(seconds=number)).isoformat(), users[0].name, number, "2.2", *outcome))
+    with (tmp_path / "record.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [("time", "user", "request", "srv", "outcome", "status", "upstream_status", "latency"), *rows]
+        )
+    shown = run("book", "propose", "USERS.csv", *CONFIG, "--record", "record.csv")
+    assert shown.exit_code == 0, shown.output
+    assert "would have met" in shown.stdout
+    told = json.loads(run("book", "propose", "USERS.csv", *CONFIG, "--record", "record.csv", "--json").stdout)
+    one = next(one for one in told["traffic"] if one["user"] == users[0].name)
+    assert (one["demand"], one["recorded"]["throttled"], one["replayed"]["throttled"]) == (600, 200, 0)
+    assert run("book", "propose", "USERS.csv", *CONFIG, "--record", "record.csv", "--month", "2026-09").exit_code == 1
