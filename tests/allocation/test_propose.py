@@ -167,10 +167,10 @@ def test_every_figure_is_explained_in_one_line():
         Applicant("C", "IS"),
     ]
     first, second, third = propose(rows, Decimal(100), weigh)
-    assert first.why == "8,000 SRs a month + 2,000 for devices = 10,000 points, 90.9% of all points"
-    assert (
-        second.why
-        == "0.5 (ED) * (2,000 SRs a month + 0 for devices) = 1,000 points, 9.09% of all points; held at its floor of 20"
+    assert first.why == "8,000 SRs a month + 2,000 for devices = 10,000 points, at 8000 SR/s a million"
+    assert second.why == (
+        "0.5 (ED) * (2,000 SRs a month + 0 for devices) = 1,000 points, at 8000 SR/s a million: 8; "
+        "held at its floor of 20"
     )
     assert third.why.endswith("lives on the spare")
     assert [plain(one.allocation) for one in (first, second, third)] == ["80", "20", "0"]

@@ -39,7 +39,7 @@ def apportion(units: int, claims: Mapping[str, Claim]) -> dict[str, int]:
         raise TooLittle(floors)
     if not any(one.points for one in claims.values()):
         claims = {name: Claim(Fraction(1), one.least) for name, one in claims.items()}
-    rate = _rate(units, claims)
+    rate = per_point(units, claims)
     parts = {name: max(Fraction(one.least), rate * one.points) for name, one in claims.items()}
     given = {name: int(part) for name, part in parts.items()}
     left = units - sum(given.values())
@@ -49,8 +49,8 @@ def apportion(units: int, claims: Mapping[str, Claim]) -> dict[str, int]:
     return given
 
 
-def _rate(units: int, claims: Mapping[str, Claim]) -> Fraction:
-    """Units per point, so that the greater of floor and part add up to `units`."""
+def per_point(units: int, claims: Mapping[str, Claim]) -> Fraction:
+    """Units per point, so that the greater of floor and part add up to `units`; 0 where nobody has points."""
     by_height = sorted(
         (one for one in claims.values() if one.points), key=lambda one: one.least / one.points, reverse=True
     )

@@ -14,7 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
-from sluicegate.allocation.apportion import Claim, TooLittle, apportion
+from sluicegate.allocation.apportion import Claim, TooLittle, apportion, per_point
 from sluicegate.settings import Role, patterns_of
 
 FINEST: Final = Decimal("0.001")
@@ -99,12 +99,10 @@ def propose(
             f"the floors add up to {plain(error.floors * resolution)} SR/s, and there are {plain(maximum)} SR/s: lower "
             "floors, or raise the maximum"
         ) from None
-    whole = sum((one.points for one in claims.values()), Fraction(0))
+    rate = per_point(units, claims) * Fraction(resolution)
     return tuple(
         Proposed(
-            one.name,
-            given[one.name] * resolution,
-            _why(one, weigh, whole, given[one.name], claims[one.name].least),
+            one.name, given[one.name] * resolution, _why(one, weigh, rate, given[one.name] <= claims[one.name].least)
         )
         for one in rows
     )
@@ -140,20 +138,19 @@ def _devices(one: Applicant, weights: Weights) -> Fraction:
     )
 
 
-def _why(one: Applicant, weights: Weights, whole: Fraction, given: int, least: int) -> str:
+def _why(one: Applicant, weights: Weights, rate: Fraction, held: bool) -> str:
+    """`rate`: SR/s per point. `held`: it has its floor, and no more."""
     points = _points(one, weights)
     role = weights.roles.get(one.role, ONE)
     sum_of = f"{_count(_forecast(one, weights))} SRs a month + {_count(_devices(one, weights))} for devices"
-    part = f"{float(100 * points / whole):.3g}% of all points" if whole else "nobody has points: equal parts"
     if role != ONE:
         sum_of = f"{plain(role)} ({one.role}) * ({sum_of})"
-    said = f"{sum_of} = {_count(points)} points, {part}"
-    if given == least > 0:
-        name = "contract" if one.contract >= one.floor else "floor"
-        said += f"; held at its {name} of {plain(one.least)}"
-    elif not given:
-        said += "; lives on the spare"
-    return said
+    said = f"{sum_of} = {_count(points)} points, "
+    said += f"at {float(rate * 1_000_000):.4g} SR/s a million" if rate else "as everybody: equal parts"
+    if held and one.least:
+        name = "contract" if one.contract > one.floor else "floor"
+        return f"{said}: {_count(points * rate)}; held at its {name} of {plain(one.least)}"
+    return f"{said}; lives on the spare" if held else said
 
 
 def _count(figure: Fraction) -> str:
