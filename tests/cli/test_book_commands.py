@@ -196,10 +196,7 @@ def test_what_last_months_traffic_would_have_met_is_shown_beside_what_it_met(run
     for number in range(600):
         outcome = ("throttled", 503, "", "") if number % 3 == 0 else ("within", 200, 200, 0.1)
         rows.append(((start + timedelta(seconds=number)).isoformat(), users[0].name, number, "2.2", *outcome))
-    with (tmp_path / "record.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(
-            [("time", "user", "request", "srv", "outcome", "status", "upstream_status", "latency"), *rows]
-        )
+    recorded(tmp_path / "record.csv", rows)
     shown = run("book", "propose", "USERS.csv", *CONFIG, "--record", "record.csv")
     assert shown.exit_code == 0, shown.output
     assert "would have met" in shown.stdout
@@ -207,3 +204,34 @@ def test_what_last_months_traffic_would_have_met_is_shown_beside_what_it_met(run
     one = next(one for one in told["traffic"] if one["user"] == users[0].name)
     assert (one["demand"], one["recorded"]["throttled"], one["replayed"]["throttled"]) == (600, 200, 0)
     assert run("book", "propose", "USERS.csv", *CONFIG, "--record", "record.csv", "--month", "2026-09").exit_code == 1
+
+
+def recorded(path, rows):
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [("time", "user", "request", "srv", "outcome", "status", "upstream_status", "latency"), *rows]
+        )
+
+
+def test_a_months_forecasts_are_held_against_what_came_and_retries_count_once(run, users, tmp_path):
+    start, rows = datetime(2026, 9, 30, 23, 0, tzinfo=UTC), []  # October begins then, in London
+    for hour in range(31 * 24 + 1):
+        at = (start + timedelta(hours=hour)).isoformat()
+        rows.append((at, users[0].name, f"a{hour}", "2.2", "throttled", 503, "", ""))
+        rows.append((at, users[0].name, f"a{hour}", "2.2", "within", 200, 200, 0.1))
+        rows += [(at, users[1].name, f"b{hour}-{n}", "2.2", "within", 200, 200, 0.1) for n in range(3)]
+    recorded(tmp_path / "record.csv", rows)
+    shown = run("book", "forecast", "USERS.csv", *CONFIG, "--record", "record.csv", "--out", "october")
+    assert shown.exit_code == 0, shown.output
+    told = json.loads((tmp_path / "october" / "forecast.json").read_text())
+    found = {one["user"]: (one["forecast"], one["actual"], one["stands_out"]) for one in told["users"]}
+    assert (told["month"], told["covered"]) == ("2026-10", 1.0)
+    assert found[users[0].name] == (1000, 745, False)
+    assert found[users[1].name] == (2000, 2235, True)
+    assert "OVER" in shown.stdout
+    assert len(list((tmp_path / "october").iterdir())) == 2 + 2 * len(users)
+    half = run("book", "forecast", "USERS.csv", *CONFIG, "--record", "record.csv", "--month", "2026-11")
+    assert (half.exit_code, "no row in 2026-11" in half.stderr) == (1, True)
+    (tmp_path / "october" / "mine.txt").write_text("x")
+    refused = run("book", "forecast", "USERS.csv", *CONFIG, "--record", "record.csv", "--out", "october")
+    assert (refused.exit_code, "holds other things" in refused.stderr) == (2, True)

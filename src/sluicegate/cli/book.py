@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from sluicegate.cli.book_forecast import forecast
 from sluicegate.cli.book_options import (
     allocations_of,
     as_option,
@@ -44,6 +45,7 @@ def book() -> None:
 
 
 book.add_command(propose)
+book.add_command(forecast)
 
 
 @book.command(
