@@ -235,3 +235,66 @@ def test_a_months_forecasts_are_held_against_what_came_and_retries_count_once(ru
     (tmp_path / "october" / "mine.txt").write_text("x")
     refused = run("book", "forecast", "USERS.csv", *CONFIG, "--record", "record.csv", "--out", "october")
     assert (refused.exit_code, "holds other things" in refused.stderr) == (2, True)
+
+
+def announced(run, users, *words, start="2026-11-20T03:30", end="2026-11-20T05:30"):
+    return run("book", "campaign", "announce", users[0].name, "1.1.1", 720_000, start, end, *CONFIG, *words)
+
+
+def test_a_campaign_is_announced_seen_over_what_is_usual_and_offered_quieter_hours(run, users, tmp_path):
+    plan = ("book", "campaign", "plan", *CONFIG)
+    assert "Nothing is announced" in run(*plan).stdout
+    assert "100.0 SR/s if it is spread evenly" in announced(run, users, "--as", "ann").stdout
+    rows, start = [], datetime(2026, 11, 9, tzinfo=UTC)
+    for hour in range(7 * 24):
+        many = 300 if start.weekday() * 24 + hour in range(4 * 24 + 2, 4 * 24 + 7) else 3  # Fridays, at night
+        at = (start + timedelta(hours=hour)).isoformat()
+        rows += [(at, users[1].name, f"{hour}-{n}", "2.2", "within", 200, 200, 0.1) for n in range(many)]
+    recorded(tmp_path / "record.csv", rows)
+    shown = run(*plan, "--record", "record.csv", "--scale", "100", "--out", "plan.html")
+    assert shown.exit_code == 0, shown.output
+    assert "quieter" in (tmp_path / "plan.html").read_text()
+    told = json.loads(run(*plan, "--record", "record.csv", "--scale", "100", "--json").stdout)
+    (one,) = told["campaigns"]
+    assert one["peak"] == pytest.approx(100 + 100 * 300 / 3600)
+    assert one["quieter"][0]["peak"] == pytest.approx(100 + 100 * 3 / 3600)
+    assert len(told["hours"]) == 14 * 24
+    assert run(*plan, "--out", "sluicegate.toml/x").exit_code == 1
+    assert "is withdrawn" in run("book", "campaign", "withdraw", "1", *CONFIG).stdout
+    assert run("book", "campaign", "withdraw", "1", *CONFIG).exit_code == 1
+    assert run("audit", "verify", *CONFIG).exit_code == 0
+
+
+def test_a_campaign_is_held_against_what_came(run, users, tmp_path):
+    result = ("book", "campaign", "result")
+    announced(run, users)
+    at = datetime(2026, 11, 20, 4, tzinfo=UTC).isoformat()
+    rows = [(at, users[0].name, n, "1.1.1", "within", 200, 200, 0.1) for n in range(50)]
+    rows += [(at, users[0].name, n + 100, "1.1.1", "throttled", 503, "", "") for n in range(10)]
+    rows += [(at, users[0].name, n + 200, "2.2", "within", 200, 200, 0.1) for n in range(5)]
+    recorded(tmp_path / "record.csv", rows)
+    shown = run(*result, "1", *CONFIG, "--record", "record.csv")
+    assert shown.exit_code == 0, shown.output
+    assert "60 SRs in the window of the 33% that the record covers" in shown.stdout
+    assert "10 of 60 attempts" in shown.stdout
+    assert json.loads(run(*result, "1", *CONFIG, "--record", "record.csv", "--json").stdout)["inside"] == 60
+    assert run(*result, "2", *CONFIG, "--record", "record.csv").exit_code == 1
+    assert run(*result, "1", *CONFIG, "--record", "none").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("Nobody", "1.1.1", 1, "2026-12-01", "2026-12-02"), "is no User"),
+        (("", "1.1.1", 1, "2026-12-01", "2026-12-02"), "is no User"),
+        (("USER", "x", 1, "2026-12-01", "2026-12-02"), "is not an SRV"),
+        (("USER", "1.1.1", 0, "2026-12-01", "2026-12-02"), "Invalid value"),
+        (("USER", "1.1.1", 1, "soon", "2026-12-02"), "is no time"),
+        (("USER", "1.1.1", 1, "2026-12-02", "2026-12-01"), "must end after it begins"),
+    ],
+)
+def test_a_campaign_that_cannot_be_is_not_announced(run, users, words, said):
+    named = [users[0].name if word == "USER" else word for word in words]
+    refused = run("book", "campaign", "announce", *named, *CONFIG)
+    assert refused.exit_code in (1, 2)
+    assert said in refused.stderr

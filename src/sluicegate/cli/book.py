@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from sluicegate.cli.book_campaign import campaign
 from sluicegate.cli.book_forecast import forecast
 from sluicegate.cli.book_options import (
     allocations_of,
@@ -44,8 +45,8 @@ def book() -> None:
     """
 
 
-book.add_command(propose)
-book.add_command(forecast)
+for command in (propose, forecast, campaign):
+    book.add_command(command)
 
 
 @book.command(

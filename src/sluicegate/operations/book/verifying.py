@@ -1,14 +1,14 @@
-"""Was a version of the book tampered with? What the audit trail tells of each, against the table."""
+"""Was a version of the book, or a campaign, tampered with? What the audit trail tells of each, against the table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from sluicegate.operations.book import versions
-from sluicegate.operations.store.book_tables import book_version
+from sluicegate.operations.book import campaigns, versions
+from sluicegate.operations.store.book_tables import book_version, campaign
 from sluicegate.operations.store.trail import Row, details_of
 
 _MADE: Final = frozenset((versions.PUT, versions.ROLLED_BACK))
@@ -19,10 +19,12 @@ class BooksTold:
 
     def __init__(self) -> None:
         self._told: dict[int, dict[str, Any]] = {}
+        self._campaigns: dict[int, dict[str, Any]] = {}
 
     def note(self, row: Row) -> None:
         """Take one row; those of other things are passed over."""
         details = details_of(row)
+        self._note_campaign(row, details)
         number = details.get("to")
         if not isinstance(number, int):
             return
@@ -38,8 +40,34 @@ class BooksTold:
         elif row.did == versions.WITHDRAWN and number in self._told:
             self._told[number]["withdrawn_at"] = row.at
 
+    def _note_campaign(self, row: Row, details: Mapping[str, Any]) -> None:
+        number = details.get("campaign")
+        if row.did == campaigns.ANNOUNCED and isinstance(number, int):
+            self._campaigns[number] = {
+                **{name: details.get(name) for name in ("srv", "volume", "starts_at", "ends_at", "note")},
+                "seq": row.seq, "user": row.about, "announced_at": row.at, "who": row.who, "withdrawn_at": None,
+            }  # fmt: skip
+        elif row.did == campaigns.WITHDRAWN and isinstance(number, int) and number in self._campaigns:
+            self._campaigns[number]["withdrawn_at"] = row.at
+
     def problems(self, connection: Connection) -> Iterator[str]:
         """One version after the other: the books are not held."""
+        yield from self._of_books(connection)
+        yield from self._of_campaigns(connection)
+
+    def _of_campaigns(self, connection: Connection) -> Iterator[str]:
+        left = dict(self._campaigns)
+        for row in connection.execute(select(campaign).order_by(campaign.c.id)):
+            one = campaigns.Campaign(*row)
+            expected = left.pop(one.id, None)
+            if expected is None:
+                yield f"campaign {one.id}: the audit trail knows nothing of it"
+            elif other := [name for name, value in expected.items() if one._asdict()[name] != value]:
+                yield f"campaign {one.id}: the audit trail says otherwise of its {', '.join(other)}"
+        for number in sorted(left):
+            yield f"campaign {number}: it was announced, and is not there"
+
+    def _of_books(self, connection: Connection) -> Iterator[str]:
         left = dict(self._told)
         found = connection.execute(
             select(book_version).order_by(book_version.c.version), execution_options={"yield_per": 10}

@@ -28,3 +28,21 @@ book_version = Table(
 
 `asked_at`: when it is to be in force, if its proposer said so. `effective_at`: from when on it is, once it is approved.
 """
+
+campaign = Table(
+    "campaign",
+    metadata,
+    Column("id", NUMBER, primary_key=True, autoincrement=False),
+    Column("seq", NUMBER, nullable=False, unique=True),
+    Column("user", String, nullable=False),
+    Column("srv", String, nullable=False),
+    Column("volume", BigInteger, nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("note", String, nullable=False),
+    Column("announced_at", BigInteger, nullable=False),
+    Column("who", String, nullable=False),
+    Column("withdrawn_at", BigInteger),
+    Index("campaign_ends", "ends_at"),
+)
+"""A run that a User has announced. `seq` is that of the row of the audit trail that tells of it; `volume`: SRs."""
