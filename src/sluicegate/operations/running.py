@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import Final
 
 from sluicegate.log import logger
 from sluicegate.operations.account.governed import Governed
 from sluicegate.operations.account.service import Accounts
+from sluicegate.operations.book.in_force import books
 from sluicegate.operations.controls.api import ControlsApi
-from sluicegate.operations.controls.governor import NO_BOOKS, Governor
+from sluicegate.operations.controls.governor import Governor
+from sluicegate.operations.controls.telling import announcement
+from sluicegate.operations.notices.service import Notices
 from sluicegate.operations.store.worker import Unavailable, Worker
 
 EVERY: Final = 2.0  # seconds between looks at what others have written
@@ -26,14 +30,19 @@ class Operations:
     Attributes:
         accounts: of the Users, and their API.
         governor: the book in force, and the controls.
+        notices: who tells Users.
     """
 
     def __init__(self, gateway: Governed, database: str) -> None:
         self._worker = Worker(database)
-        self.governor = Governor(gateway, self._worker, lambda _connection, _at: NO_BOOKS)
+        self._gateway = gateway
+        self.governor = Governor(gateway, self._worker, books)
         self.accounts = Accounts(gateway, self._worker)
         controls = ControlsApi(gateway, self._worker, self.governor, self.accounts.reloaded)
         self.accounts.offer(controls.paths())
+        self.notices = Notices(gateway.settings, self._worker)
+        self._allocations: dict[str, float] = {}
+        self._of: object = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -49,17 +58,20 @@ class Operations:
         except TimeoutError:
             logger().error("the operations database does not answer: the file counts as it is so far")
         await self.accounts.start()
+        await self.notices.start()
         self._task = asyncio.get_running_loop().create_task(self._look())
 
     def reloaded(self) -> None:
         """The file is another one, and the files of TLS may be."""
         self.accounts.reloaded()
+        self.notices.reload(self._gateway.settings)
 
     async def stop(self) -> None:
         """Answer what was asked, and end."""
         if self._task is not None:
             self._task.cancel()
         await self.accounts.stop()
+        await self.notices.stop()
         self._worker.close()
         await self._worker.ended(2.0)
 
@@ -69,6 +81,7 @@ class Operations:
             await asyncio.sleep(TICK)
             waited += TICK
             try:
+                self._watch()
                 if self.governor.tick():
                     self.accounts.reloaded()
                 if waited >= EVERY:
@@ -77,6 +90,18 @@ class Operations:
                     await self.accounts.look()
             except Exception:  # everything that operators set hangs on this loop: it goes on whatever happens in it
                 logger().exception("operations failed to look")
+
+    def _watch(self) -> None:
+        """Once a second: who comes close to its allocation, and what there is to tell."""
+        gateway = self._gateway
+        if self._of is not gateway.settings:  # allocations change with them, and with nothing else
+            self._of = gateway.settings
+            self._allocations = {name: gateway.ledger.account(name).allocation for name in gateway.tallies}
+        now = monotonic()
+        self.notices.look(now, gateway.tallies, self._allocations, gateway.ledger.state(now).active)
+        for control, put in self.governor.news:
+            self.notices.announce(*announcement(control, put=put))
+        self.governor.news.clear()
 
     async def _govern(self) -> None:
         try:

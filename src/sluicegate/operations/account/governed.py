@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sluicegate.allocation import Overlay, Profile
 from sluicegate.ledger import LocalLedger
+from sluicegate.operations.tally import Tally
 from sluicegate.settings import Settings
 
 
@@ -21,6 +22,10 @@ class Governed(Protocol):
     @property
     def ledger(self) -> LocalLedger:
         """Where the banks live."""
+
+    @property
+    def tallies(self) -> Mapping[str, Tally]:
+        """The counters of each User."""
 
     def set_overlay(self, overlay: Overlay) -> None:
         """What lies over the file from now on. Raises ValueError where it cannot be; nothing has changed."""

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, func, select
 
+from sluicegate.allocation import Overlay, overlaid
 from sluicegate.operations.book import versions
+from sluicegate.operations.controls.governor import Books
 from sluicegate.operations.store.book_tables import book_version
 from sluicegate.settings import Settings
 
@@ -42,7 +44,12 @@ def under(settings: Settings, book: Mapping[str, float] | None) -> Settings:
     Who is not in the book lives on the spare: a figure that one person wrote into the file must not cut those that two
     have approved.
     """
-    if book is None:
-        return settings
-    users = tuple(user.model_copy(update={"allocation": book.get(user.name, 0.0)}) for user in settings.users)
-    return settings.model_copy(update={"users": users})
+    return overlaid(settings, Overlay(allocations=book))
+
+
+def books(connection: Connection, at: int) -> Books:
+    """What a gateway needs to know at a time: what is in force, and what comes next and when."""
+    next_at = next_change(connection, at)
+    return Books(
+        book_in_force(connection, at), next_at, None if next_at is None else book_in_force(connection, next_at)
+    )

@@ -45,6 +45,7 @@ class Governor:
         clock: microseconds since 1970.
 
     Attributes:
+        news: what was put (True) or has ended (False) since it was last emptied, while this gateway runs.
         controls: those that count, the oldest first.
         books: as they were read.
         refused: why what the database says could not be put in force; empty where it is.
@@ -61,6 +62,9 @@ class Governor:
         self.controls: list[Control] = []
         self.books = NO_BOOKS
         self.refused = ""
+        self.news: list[tuple[Control, bool]] = []
+        self._born = clock()
+        self._known: dict[int, Control] = {}
 
     async def catch_up(self) -> bool:
         """Read what there is, and put it in force; returns whether anything has changed. Raises Unavailable."""
@@ -74,6 +78,7 @@ class Governor:
         if self.books.next_at is not None and self.books.next_at <= at:
             self.books = Books(self.books.next)
         self.controls = [one for one in self.controls if one.until is None or one.until > at]
+        self._note_news()
         now = self.books.now
         overlay = overlay_of(self.controls, dict(now) if now is not None else None)
         if overlay == self._in_force or (overlay.nothing and self._in_force is None):
@@ -96,6 +101,13 @@ class Governor:
             controls=[one.kind if one.user is None else f"{one.kind}: {one.user}" for one in self.controls],
         )
         return True
+
+    def _note_news(self) -> None:
+        """What was there when this gateway started is no news."""
+        count = {one.seq: one for one in self.controls}
+        self.news += [(one, True) for one in self.controls if one.seq not in self._known and one.made_at >= self._born]
+        self.news += [(one, False) for seq, one in self._known.items() if seq not in count]
+        self._known = count
 
 
 def _read(store: OperationsStore, at: int, books: ReadBooks) -> tuple[list[Control], Books]:

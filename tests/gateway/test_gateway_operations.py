@@ -1,0 +1,103 @@
+"""The book and the notices at a running gateway: what was approved counts, and Users are told."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+
+import pytest
+from rig import LARGE, SMALL, Client, message, request, wait_for
+from test_gateway_controls import CAPACITY, USERS, put
+
+from sluicegate.operations.book import versions
+from sluicegate.operations.controls import kept
+from sluicegate.operations.store import trail
+from sluicegate.operations.store.store import OperationsStore
+
+SECOND = 1_000_000
+TABLES = {"operations": {"database": "operations.db"}, "users": USERS, "capacity": CAPACITY}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr("sluicegate.operations.running.TICK", 0.02)
+    monkeypatch.setattr("sluicegate.operations.running.EVERY", 0.02)
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = OperationsStore(str(tmp_path / "operations.db"))
+    yield made
+    made.close()
+
+
+def approved(store, at, **allocations):
+    with store.changing() as connection:
+        made = versions.put(connection, allocations, who="alice", at=at - 3 * SECOND, asked_at=at)
+        return versions.approve(connection, made.version, who="bob", at=at - 2 * SECOND)
+
+
+def allocations(running):
+    return [running.gateway.ledger.account(name).allocation for name in ("Large", "Small")]
+
+
+def test_a_book_that_is_in_force_counts_before_the_first_request_and_wins_over_the_file(gateway, store):
+    approved(store, trail.now() - SECOND, Large=3, Small=5)
+    running = gateway(**TABLES)
+    assert allocations(running) == [3, 5]
+    running.reload(running.text)
+    assert allocations(running) == [3, 5]
+
+
+def test_an_approved_book_comes_into_force_on_time_and_a_rollback_at_once_without_a_restart(gateway, store):
+    running = gateway(**TABLES)
+    with Client(running.port) as client:
+        for counter in range(3):
+            client.send(request(message(LARGE, counter=counter))).answer()
+        level = running.gateway.ledger.account("Large").level
+        approved(store, trail.now() + 2 * SECOND, Large=3, Small=5)
+        wait_for(lambda: allocations(running) == [3, 5])
+        assert running.gateway.ledger.account("Large").level <= 3
+        assert running.gateway.ledger.account("Large").level >= min(level, 3) - 1e-6
+        with store.changing() as connection:
+            versions.rollback(connection, who="alice", at=trail.now())
+        wait_for(lambda: allocations(running) == [4, 2])
+        assert client.send(request(message(SMALL))).answer().status == 200
+
+
+@pytest.fixture
+def hook():
+    """Where webhooks arrive."""
+    came = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            came.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server.came = came
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_everybody_is_told_of_an_emergency_capacity_and_that_it_is_over(gateway, store, tmp_path, hook):
+    (tmp_path / "secret").write_text("x" * 32)
+    channel = {"name": "duty", "webhook": f"http://127.0.0.1:{hook.server_address[1]}/", "secret": "file:secret"}
+    running = gateway(**TABLES | {"users": (USERS[0] | {"channel": [channel]}, USERS[1])})
+    made = put(store, "emergency-capacity", None, 3.0)
+    wait_for(lambda: hook.came)
+    assert "The maximum capacity is 3 SR/s" in json.dumps(hook.came[0])
+    assert "a test" in json.dumps(hook.came[0])
+    assert allocations(running)[0] == pytest.approx(2)
+    with store.changing() as connection:
+        kept.end(connection, made.seq, who="alice", reason="over", at=trail.now())
+    wait_for(lambda: len(hook.came) > 1)
+    assert "Over: the maximum capacity is 3 SR/s" in json.dumps(hook.came[1])
