@@ -90,6 +90,18 @@ def test_a_notice_is_tried_again_by_the_strategy_until_it_arrives_and_the_next_w
     assert {one.attempts for one in office.seen.values()} == {4, 1}
 
 
+def test_a_clock_that_is_set_back_does_not_hold_up_a_first_attempt(run):
+    async def work():
+        clock, office = Clock(), Office()
+        way = Scripted(clock)
+        lane = Lane(("A", "duty"), way, a_place(clock), office)
+        lane.offer(a_notice("1", START + 3600))
+        await until(lambda: lane.counts.sent == 1)
+        assert way.got == [("1", 0)]
+
+    run(work)
+
+
 def test_what_is_refused_for_good_is_given_up_at_once_and_the_next_is_tried(run):
     way, lane, office = one_lane(run, None, True)
     assert [kind for kind, _ in way.got] == ["1", "2"]

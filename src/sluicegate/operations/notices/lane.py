@@ -142,7 +142,7 @@ class Lane:
         if now >= notice.made_at / 1e6 + places.give_up_seconds:
             self._queue.popleft()
             self._give_up(notice, f"not delivered in time; the last attempt: {notice.why or 'there was none'}")
-        elif notice.due_at / 1e6 > now:
+        elif notice.attempts and notice.due_at / 1e6 > now:  # the first attempt waits for no clock that was set back
             await places.sleep(min(notice.due_at / 1e6 - now, NAP))
         else:
             async with places.ill if self.failing else places.well:
