@@ -8,11 +8,11 @@ Pure, and exact: fractions all the way, whole steps of the resolution at the end
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final
+from typing import Final, NamedTuple
 
 from sluicegate.allocation.apportion import Claim, TooLittle, apportion, per_point
 from sluicegate.settings import Role, patterns_of
@@ -91,7 +91,8 @@ def propose(
     names = [one.name for one in rows]
     if not rows or len(set(names)) != len(names):
         raise CannotPropose("a book has at least one User" if not rows else "two Users have the same name")
-    claims = {one.name: Claim(_points(one, weigh), _up(one.least, resolution)) for one in rows}
+    sums = {one.name: _sum(one, weigh) for one in rows}
+    claims = {one.name: Claim(sums[one.name].points, _up(one.least, resolution)) for one in rows}
     try:
         given = apportion(units, claims)
     except TooLittle as error:
@@ -102,7 +103,9 @@ def propose(
     rate = per_point(units, claims) * Fraction(resolution)
     return tuple(
         Proposed(
-            one.name, given[one.name] * resolution, _why(one, weigh, rate, given[one.name] <= claims[one.name].least)
+            one.name,
+            given[one.name] * resolution,
+            _why(one, sums[one.name], rate, given[one.name] <= claims[one.name].least),
         )
         for one in rows
     )
@@ -123,33 +126,36 @@ def _up(figure: Decimal, resolution: Decimal) -> int:
     return -int(-Fraction(figure) / Fraction(resolution) // 1)
 
 
-def _points(one: Applicant, weights: Weights) -> Fraction:
-    forecast, devices = _forecast(one, weights), _devices(one, weights)
-    return Fraction(weights.roles.get(one.role, ONE)) * (forecast + devices)
+class _Sum(NamedTuple):
+    """What points are made of: the weight of the Role, SRs a month and devices by weight, and what comes of them."""
+
+    role: Decimal
+    forecast: Fraction
+    devices: Fraction
+    points: Fraction
 
 
-def _forecast(one: Applicant, weights: Weights) -> Fraction:
-    return sum((Fraction(count) * Fraction(weights.of_kind(srv)) for srv, count in one.forecast.items()), Fraction(0))
-
-
-def _devices(one: Applicant, weights: Weights) -> Fraction:
-    return sum(
-        (Fraction(count) * Fraction(weights.devices.get(kind, ONE)) for kind, count in one.devices.items()), Fraction(0)
-    )
-
-
-def _why(one: Applicant, weights: Weights, rate: Fraction, held: bool) -> str:
-    """`rate`: SR/s per point. `held`: it has its floor, and no more."""
-    points = _points(one, weights)
+def _sum(one: Applicant, weights: Weights) -> _Sum:
     role = weights.roles.get(one.role, ONE)
-    sum_of = f"{_count(_forecast(one, weights))} SRs a month + {_count(_devices(one, weights))} for devices"
-    if role != ONE:
-        sum_of = f"{plain(role)} ({one.role}) * ({sum_of})"
-    said = f"{sum_of} = {_count(points)} points, "
+    forecast = _weighed(one.forecast, weights.of_kind)
+    devices = _weighed(one.devices, lambda kind: weights.devices.get(kind, ONE))
+    return _Sum(role, forecast, devices, Fraction(role) * (forecast + devices))
+
+
+def _weighed(counts: Mapping[str, Decimal], weight: Callable[[str], Decimal]) -> Fraction:
+    return sum((Fraction(count) * Fraction(weight(kind)) for kind, count in counts.items()), Fraction(0))
+
+
+def _why(one: Applicant, sums: _Sum, rate: Fraction, held: bool) -> str:
+    """`rate`: SR/s per point. `held`: it has its floor, and no more."""
+    sum_of = f"{_count(sums.forecast)} SRs a month + {_count(sums.devices)} for devices"
+    if sums.role != ONE:
+        sum_of = f"{plain(sums.role)} ({one.role}) * ({sum_of})"
+    said = f"{sum_of} = {_count(sums.points)} points, "
     said += f"at {float(rate * 1_000_000):.4g} SR/s a million" if rate else "as everybody: equal parts"
     if held and one.least:
         name = "contract" if one.contract > one.floor else "floor"
-        return f"{said}: {_count(points * rate)}; held at its {name} of {plain(one.least)}"
+        return f"{said}: {_count(sums.points * rate)}; held at its {name} of {plain(one.least)}"
     return f"{said}; lives on the spare" if held else said
 
 

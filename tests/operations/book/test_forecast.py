@@ -81,5 +81,5 @@ def test_a_users_page_and_file_have_nothing_of_anybody_else():
         assert "7,777" not in files[name]
     assert "Zeta &lt;b&gt;" in files["forecast.html"]
     assert "Zeta <b>" not in files["forecast.html"]
-    assert "▲ over" in files["forecast.html"]
+    assert ">▲ over<" in files["forecast.html"]
     assert "2 of 2 Users wanted more than 10% above their forecast" in files["forecast.html"]

@@ -25,7 +25,7 @@ class Planned(NamedTuple):
 def plan_page(hours: Sequence[Hour], planned: Sequence[Planned], capacity: Capacity, basis: str) -> str:
     """The page. `basis`: what the usual load was made from, in a sentence."""
     over = sum(hour.all > capacity.operating_threshold for hour in hours)
-    title = f"Campaigns over the usual load, {when(hours[0].hour * HOUR)} and {len(hours):,} hours on"
+    title = f"Campaigns over the usual load, {len(hours) // 24:,} days from {when(hours[0].hour * HOUR)}"
     claim = (
         f"{over:,} of {len(hours):,} hours are above the operating threshold on average."
         if over

@@ -8,10 +8,10 @@ from typing import Final
 from sluicegate import __version__
 from sluicegate.duis import CATALOGUE
 from sluicegate.operations.book.forecast import STANDS_OUT, Against, Month, OfUser, as_csv
-from sluicegate.simulate.page import Cell, Html, document, keys, share_cell, table, tag
+from sluicegate.simulate.page import Cell, Html, document, join, keys, share_cell, table, tag
 
 PAGE: Final = "forecast.html"
-_HEADS: Final = ("forecast, SRs", "actual, SRs", "against forecast")
+_HEADS: Final = ("forecast, SRs", "actual, SRs", "against forecast", "")
 
 
 def files_of(month: Month) -> Mapping[str, str]:
@@ -67,7 +67,8 @@ def _page(title: str, month: Month, claim: str, *tables: Html) -> str:
 
 
 def _kinds(one: OfUser, caption: str) -> Html:
-    return table(caption, _heads("SRV"), [_row(kind, _named(kind.name)) for kind in one.kinds])
+    rows = [_row(kind, _named(kind.name)) for kind in one.kinds]
+    return join(tag("h2", caption), table(caption, _heads("SRV"), rows))
 
 
 def _named(srv: str) -> str:
@@ -80,10 +81,10 @@ def _heads(first: str) -> list[Cell]:
 
 def _row(one: Against, name: str | None = None) -> list[Cell]:
     level = 0.0 if not one.actual else (one.actual / (2 * one.forecast) if one.forecast else 1.0)
-    said = f"{one.said} ▲ over" if one.stands_out else one.said  # not by its colour alone
     return [
         Cell(name or one.name, figure=False),
         Cell(f"{one.forecast:,.0f}"),
         Cell(f"{one.actual:,}"),
-        share_cell(level, said, "bad" if one.stands_out else "calm"),
+        share_cell(level, one.said, "bad" if one.stands_out else "calm"),
+        Cell("▲ over" if one.stands_out else "", figure=False),  # not by its colour alone
     ]
