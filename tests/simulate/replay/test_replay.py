@@ -16,7 +16,7 @@ from sluicegate.simulate.replay import Habit, HabitError, Question, own_policy, 
 from sluicegate.simulate.replay.files import replay_files
 from sluicegate.simulate.replay.rows import Reader
 from sluicegate.simulate.replay.source import Replayed
-from sluicegate.simulate.replay.survey import survey
+from sluicegate.simulate.replay.survey import stretch, survey
 from sluicegate.simulate.replay.world import setting
 from sluicegate.simulate.run import run
 
@@ -211,6 +211,15 @@ def test_a_record_that_changed_between_the_passes_is_an_error(tmp_path):
         changed = open_record(Written(rows).parquet(path))
         with pytest.raises(RecordError, match="has changed"):
             list(Replayed(changed, found, plan.flows, 10.0).chunks())
+
+
+def test_a_month_in_which_the_clocks_go_back_can_be_read_whole(tmp_path):
+    hours = 31 * 24 + 1
+    record = open_record(Written([row(0, "A", 1), row(hours * 3600 - 1, "A", 2)]).parquet(tmp_path / "october.parquet"))
+    assert stretch(record)[1] == hours * 3600
+    longer = open_record(Written([row(0, "A", 1), row(hours * 3600, "A", 2)]).parquet(tmp_path / "longer.parquet"))
+    with pytest.raises(RecordError, match="at most 31 days"):
+        stretch(longer)
 
 
 def test_a_record_that_cannot_be_replayed_says_why(tmp_path):
