@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+EXAMPLES ?= 500
 READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
 
@@ -90,6 +91,10 @@ bench-relay: $(READY)  ## a relay beside the gateway's own rate, plain and as de
 .PHONY: fuzz
 fuzz: $(READY)  ## damaged messages for ten minutes: do both readings of a header agree?
 	@$(BIN)/python -m tests.duis.fuzz --seconds 600
+
+.PHONY: api
+api: $(READY)  ## schemathesis asks a running gateway whatever its API may be asked, for some minutes (EXAMPLES=2000)
+	@SLUICEGATE_API_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n 0 tests/gateway/test_gateway_openapi.py
 
 .PHONY: lock
 lock: $(READY)  ## resolve the requirements files again from pyproject.toml

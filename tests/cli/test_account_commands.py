@@ -42,7 +42,7 @@ def test_a_token_is_printed_once_listed_and_revoked(run):
     assert secret.startswith("sluicegate_1_")
     assert "not shown again" in made.stderr
     (told,) = json.loads(run("token", "list", *CONFIG, "--json").stdout)
-    assert (told["name"], told["state"], told["note"]) == (USER, "valid", "head-end")
+    assert (told["user"], told["state"], told["note"]) == (USER, "valid", "head-end")
     assert secret not in run("token", "list", *CONFIG).stdout
     assert "is revoked." in run("token", "revoke", 1, *CONFIG).stdout
     assert "is revoked already." in run("token", "revoke", 1, *CONFIG).stdout
@@ -183,3 +183,30 @@ def test_without_an_address_or_a_token_it_is_said_what_is_needed(run, account):
 def test_try_without_record_and_without_account_is_wrong_usage(run, account):
     assert run("profile", "try", "p.toml").exit_code == 2
     assert "--config FILE and --user NAME" in run("profile", "try", "p.toml", "--record", "x").stderr
+
+
+@pytest.mark.parametrize("role", ["operator", "approver", "viewer"])
+def test_a_token_of_a_role_is_of_one_person(run, role):
+    made = run("token", "create", "--role", role, "--name", "alice", *CONFIG)
+    assert made.exit_code == 0
+    (told,) = json.loads(run("token", "list", *CONFIG, "--json").stdout)
+    assert (told["role"], told["user"]) == (role, "alice")
+    assert run("audit", "verify", *CONFIG).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--role", "operator"), "who holds it"),
+        (("--role", "operator", "--name", "User B"), "who holds it"),
+        (("--role", "operator", "--name", ""), "who holds it"),
+        (("--role", "viewer", "--name", "alice", USER), "is for a person"),
+        (("--role", "root", "--name", "alice"), "is not one of"),
+        ((), "name one [[user]]"),
+        ((USER, "--name", "alice"), "name one [[user]]"),
+    ],
+)
+def test_a_token_without_one_holder_is_not_made(run, words, said):
+    refused = run("token", "create", *words, *CONFIG)
+    assert refused.exit_code == 2
+    assert said in refused.stderr

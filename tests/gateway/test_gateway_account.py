@@ -211,7 +211,7 @@ def test_what_another_gateway_has_taken_comes_into_force_here(gateway, running, 
 
 
 def test_too_many_tokens_that_are_none_keep_an_address_out_for_a_while(running, account):
-    one, offences = account(), running.gateway.accounts._sign_in._offences
+    one, offences = account(), running.gateway.accounts._gate.slowing.offences
     assert one.ask("GET", Authorization="Bearer x")[0] == 401
     crowd = counted_as("127.0.0.1")
     running.call(lambda: [offences.commit(crowd, monotonic()) for _ in range(int(MOST))])

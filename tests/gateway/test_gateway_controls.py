@@ -129,7 +129,7 @@ def ask(gateway, store):
 
     def asking(role, method, path="", body=None, name="Large"):
         with store.changing() as connection:
-            shown, _, _ = tokens.create(connection, scope=role, name=name, days=1, note="", who="op", at=trail.now())
+            shown, _, _ = tokens.create(connection, role=role, name=name, days=1, note="", who="op", at=trail.now())
         made = http.client.HTTPConnection("127.0.0.1", running.gateway.accounts.port)
         octets = None if body is None else json.dumps(body)
         made.request(method, f"/api/v1/controls{path}", octets, {"Authorization": f"Bearer {shown}"})

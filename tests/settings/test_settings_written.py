@@ -50,8 +50,8 @@ def test_the_model_has_the_tables_that_this_test_looks_at():
     assert {table for table, _ in KEYS} == {
         "capacity", "responses", "gateway", "gateway.tls", "gateway.upstream_tls", "gateway.timeouts",
         "gateway.limits", "gateway.backpressure", "admin", "record", "operations", "account", "account.tls",
-        "profiles", "notices", "notices.retry", "notices.smtp", "notices.tls",
-        "user", "user.ids", "user.class", "user.team", "user.channel",
+        "sign_in", "sign_in.openid", "sign_in.openid.role", "profiles", "user", "user.ids", "user.class", "user.team",
+        "user.channel", "notices", "notices.retry", "notices.smtp", "notices.tls",
         "dispatch", "dispatch.tls", "dispatch.routes", "dispatch.retention", "dispatch.codes", "dispatch.users",
         "dispatch.users.retry", "dispatch.users.tls", "csp", "csp.retry", "csp.circuit", "csp.tls",
     }  # fmt: skip
@@ -158,7 +158,7 @@ def shown(default):
         inside = ", ".join(f'"{key}" = {shown(value)}' for key, value in default.items())
         return f"{{ {inside} }}" if inside else "{}"
     if isinstance(default, tuple):
-        return "[]"
+        return f"[{', '.join(map(shown, default))}]"
     return f'"{default}"'
 
 

@@ -395,6 +395,7 @@ def _refuse_the_unchangeable(old: Settings, new: Settings) -> None:
         ("record", old.record, new.record),
         ("operations", old.operations, new.operations),
         ("account.listen", old.account and old.account.listen, new.account and new.account.listen),
+        ("sign_in", old.sign_in, new.sign_in),
         ("account.tls being there", _has_tls(old), _has_tls(new)),
     ):
         if before != after:

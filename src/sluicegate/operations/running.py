@@ -10,6 +10,7 @@ from sluicegate.log import logger
 from sluicegate.operations.account.governed import Governed
 from sluicegate.operations.account.service import Accounts
 from sluicegate.operations.book.in_force import books
+from sluicegate.operations.controls import described
 from sluicegate.operations.controls.api import ControlsApi
 from sluicegate.operations.controls.governor import Governor
 from sluicegate.operations.controls.telling import announcement
@@ -39,7 +40,7 @@ class Operations:
         self.governor = Governor(gateway, self._worker, books)
         self.accounts = Accounts(gateway, self._worker)
         controls = ControlsApi(gateway, self._worker, self.governor, self.accounts.reloaded)
-        self.accounts.offer(controls.paths())
+        self.accounts.offer(controls.routes(), described.PATHS)
         self.notices = Notices(gateway.settings, self._worker)
         self._allocations: dict[str, float] = {}
         self._of: object = None

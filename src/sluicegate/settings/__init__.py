@@ -47,6 +47,7 @@ from sluicegate.settings.profiles import ProfileFile, check_profile, load_profil
 from sluicegate.settings.reading import load, parse
 from sluicegate.settings.relay_reading import load_relay, parse_relay, relay_starter
 from sluicegate.settings.relaying import Callback, Demand, GatewayTls, Relay, RelayClass
+from sluicegate.settings.signing_in import OpenIdProvider, OpenIdRole, SignIn
 from sluicegate.settings.starter import starter
 
 __all__ = [
@@ -70,6 +71,8 @@ __all__ = [
     "GatewayTls",
     "Limits",
     "Network",
+    "OpenIdProvider",
+    "OpenIdRole",
     "Operations",
     "Problem",
     "ProfileFile",
@@ -84,6 +87,7 @@ __all__ = [
     "RouteSources",
     "Settings",
     "SettingsError",
+    "SignIn",
     "Timeouts",
     "Tls",
     "Upstream",

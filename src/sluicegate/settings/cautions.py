@@ -80,8 +80,8 @@ def _gateway(settings: Settings) -> Iterator[str]:
     times = gateway.timeouts
     if times.upstream_total < times.upstream_response:
         yield "gateway.timeouts: upstream_total is below upstream_response, which then never comes to its end"
-    for table, key in open_keys(settings):
-        yield f"{key}, the private key of {table}, is open to every account here: chmod 600"
+    for what, path in open_keys(settings):
+        yield f"{path}, {what}, is open to every account here: chmod 600"
 
 
 def _dispatch(settings: Settings) -> Iterator[str]:

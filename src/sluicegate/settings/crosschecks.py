@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
-from sluicegate.settings import account_checks, dispatch_checks, notice_checks
+from sluicegate.settings import account_checks, dispatch_checks, notice_checks, sign_in_checks
 from sluicegate.settings.fields import Address
 from sluicegate.settings.installed import installed
 from sluicegate.settings.model import Settings
@@ -205,7 +205,8 @@ def _admin(settings: Settings, insecure: bool) -> Iterator[Finding]:
         yield Finding(
             ("admin", "listen"),
             f"{settings.admin.listen} is open to others, and this listener asks nobody who he is: listen on "
-            "127.0.0.1 or [::1], or start with --insecure if all who reach it are trusted",
+            "127.0.0.1 or [::1] (the site of [account] tells the same to who signs in), or start with --insecure if "
+            "all who reach it are trusted",
         )
 
 
@@ -230,6 +231,7 @@ _CHECKS: tuple[Check, ...] = (
     _admin,
     _record,
     *account_checks.CHECKS,
+    *sign_in_checks.CHECKS,
     *notice_checks.CHECKS,
     *dispatch_checks.CHECKS,
 )

@@ -51,6 +51,9 @@ def check_files(settings: Settings) -> list[Finding]:
         found += _one(_authorities, ("notices", "smtp", "ca"), settings.notices.smtp.ca)
     if settings.dispatch:
         found += _databases(settings.dispatch)
+    if settings.sign_in and settings.sign_in.openid:
+        openid = settings.sign_in.openid
+        found += _one(_secret, ("sign_in", "openid", "client_secret_file"), openid.client_secret_file)
     return found
 
 
@@ -103,6 +106,9 @@ def _tables(settings: Settings) -> Iterator[_Tls]:
     if settings.account and settings.account.tls:
         of_account = settings.account.tls
         yield _Tls(("account", "tls"), "account.tls", of_account.certificate, of_account.key, "ca", None)
+    if settings.sign_in and settings.sign_in.openid:
+        openid = ("sign_in", "openid")
+        yield _Tls(openid, ".".join(openid), None, None, "ca", settings.sign_in.openid.ca)
     for table, shown in own:
         if shown:
             name = ".".join(map(str, table))
@@ -113,10 +119,13 @@ def _tables(settings: Settings) -> Iterator[_Tls]:
 
 
 def open_keys(settings: Settings) -> Iterator[tuple[str, Path]]:
-    """Each private key that every account of this machine may read, as `table` and its path."""
-    for tls in _tables(settings):
-        if tls.key and tls.key.is_file() and tls.key.stat().st_mode & 0o007:
-            yield tls.name, tls.key
+    """Each private key or secret that every account of this machine may read, as what it is and its path."""
+    secrets = [(f"the private key of {tls.name}", tls.key) for tls in _tables(settings)]
+    if settings.sign_in and settings.sign_in.openid:
+        secrets.append(("the client secret of sign_in.openid", settings.sign_in.openid.client_secret_file))
+    for what, path in secrets:
+        if path and path.is_file() and path.stat().st_mode & 0o007:
+            yield what, path
 
 
 def _databases(dispatch: Dispatch) -> list[Finding]:
@@ -259,6 +268,12 @@ def _private_key(octets: bytes) -> PrivateKeyTypes:
         raise _Unfit("is protected by a password, which nobody could type at a start: take it off") from None
     except (ValueError, UnsupportedAlgorithm):
         raise _Unfit("holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)") from None
+
+
+def _secret(octets: bytes) -> None:
+    text = octets.strip()
+    if not 1 <= len(text) <= 1000 or not text.isascii() or not text.decode().isprintable():
+        raise _Unfit("holds no client secret: one line of printable characters, as the provider gave it")
 
 
 def _revoked(octets: bytes) -> None:

@@ -25,6 +25,7 @@ from sluicegate.settings.dispatching import (
 )
 from sluicegate.settings.noticing import MOST_CHANNELS, Channel, Noticing
 from sluicegate.settings.operating import AccountApi, Operations, Profiles
+from sluicegate.settings.signing_in import SignIn
 from sluicegate.settings.table import (
     HIGHEST_RATE,
     LOWEST_RATE,
@@ -238,6 +239,7 @@ class Settings(Table):
     record: Record | None = None
     operations: Operations | None = None
     account: AccountApi | None = None
+    sign_in: SignIn | None = None
     profiles: Profiles = Profiles()
     notices: Noticing = Noticing()
     dispatch: Dispatch | None = None

@@ -72,6 +72,13 @@ _STAND_INS: Mapping[problems.Path, Any] = {
     ("gateway", "backpressure", "url"): "http://admin.invalid:1",
     ("account", "tls", "certificate"): "?",
     ("account", "tls", "key"): "?",
+    ("sign_in", "openid", "issuer"): "https://issuer.invalid",
+    ("sign_in", "openid", "client_id"): "?",
+    ("sign_in", "openid", "client_secret_file"): "?",
+    ("sign_in", "openid", "scopes", "*"): "?",
+    ("sign_in", "openid", "role", "*"): {"value": "?", "role": "viewer"},
+    ("sign_in", "openid", "role", "*", "value"): "?",
+    ("sign_in", "openid", "role", "*", "role"): "viewer",
     ("dispatch", "tls", "certificate"): "?",
     ("dispatch", "tls", "key"): "?",
 }

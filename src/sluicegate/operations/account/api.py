@@ -1,4 +1,4 @@
-"""The account API. Each request is of one User and tells of it alone; docs/account.md lists it."""
+"""The account API. Each request is of one User and tells of it alone: docs/account.md."""
 
 from __future__ import annotations
 
@@ -6,44 +6,37 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from sluicegate.allocation import Profile
 from sluicegate.log import logger
 from sluicegate.operations.account import documents
+from sluicegate.operations.account.caller import Caller, caller_of
+from sluicegate.operations.account.described import PREFIX
 from sluicegate.operations.account.dry_run import DryRuns
 from sluicegate.operations.account.problems import BAD_CONDITION, CHANGED, KIND, NO_CONDITION, TOO_LARGE, UNFIT
 from sluicegate.operations.account.profiles import OwnProfiles
 from sluicegate.operations.site.allowance import Allowance
-from sluicegate.operations.site.app import Paths
-from sluicegate.operations.site.guarded import Handler, guarded
+from sluicegate.operations.site.guarded import Endpoint, guarded, routed
 from sluicegate.operations.site.principal import USER, Principal
-from sluicegate.operations.site.refusal import HEADERS, NOT_FOUND, TOO_OFTEN, UNKNOWN_USER, Refusal
+from sluicegate.operations.site.refusal import HEADERS, NOT_FOUND, TOO_OFTEN, Refusal
 from sluicegate.operations.store import trail, versions
 from sluicegate.operations.store.store import OperationsStore
 from sluicegate.operations.store.trail import Row
 from sluicegate.operations.store.versions import Conflict, NoSuchVersion, Version
 from sluicegate.operations.store.worker import Worker
-from sluicegate.settings import ProfileFile, User
+from sluicegate.settings import ProfileFile
 
-PREFIX: Final = "/api/v1/account"
 _TAG: Final = re.compile(r'"([0-9]{1,9})"', re.ASCII)
 
 Change = tuple[Version, Row | None]
-
-
-class Caller(NamedTuple):
-    """Who asks: a User of the configuration. `who`: for the audit trail."""
-
-    user: User
-    who: str
-
-
-OfUser = Callable[[Request, Caller], Awaitable[Response]]
+Handler = Callable[[Request, Caller], Awaitable[Response]]
 
 
 class AccountApi:
@@ -62,28 +55,25 @@ class AccountApi:
         self._changes = Allowance(20, 30.0)
         self._tries = Allowance(3, 60.0)
 
-    def paths(self) -> Paths:
-        """For a User and its own account."""
-        handlers: dict[str, dict[str, OfUser]] = {
+    def routes(self) -> list[Route]:
+        """For the site."""
+        handlers: dict[str, dict[str, Handler]] = {
             "/profile": {"GET": self._show, "PUT": self._put, "DELETE": self._delete},
             "/profile/try": {"POST": self._try},
             "/profile/versions": {"GET": self._versions},
             "/profile/versions/{version}": {"GET": self._version},
             "/profile/versions/{version}/restore": {"POST": self._restore},
         }
-        return {
-            PREFIX + path: {method: guarded(self._of_user(handler), (USER,)) for method, handler in by_method.items()}
+        return [
+            routed(PREFIX + path, {method: self._endpoint(handler) for method, handler in by_method.items()})
             for path, by_method in handlers.items()
-        }
+        ]
 
-    def _of_user(self, handler: OfUser) -> Handler:
+    def _endpoint(self, handler: Handler) -> Endpoint:
         async def handle(request: Request, principal: Principal) -> Response:
-            user = self._profiles.user(principal.user or "")
-            if user is None:
-                raise Refusal(UNKNOWN_USER, "this User is not in the configuration any more")
-            return await handler(request, Caller(user, principal.told))
+            return await handler(request, caller_of(principal, self._profiles))
 
-        return handle
+        return guarded(handle, {USER})
 
     # --- what may be asked
 
@@ -169,7 +159,7 @@ class AccountApi:
         self._profiles.take(version)
         if row is not None:
             logger().info(
-                row.did, user=version.user, version=version.version, by=caller.who, audit=row.seq,
+                row.did, user=version.user, version=version.version, who=caller.who, audit=row.seq,
                 hash=row.hash.hex(),
             )  # fmt: skip
         return await self._told(caller, version)
@@ -252,7 +242,8 @@ async def _json(told: object, fields: dict[str, str] | None = None) -> Response:
 
 
 def _about(version: Version) -> dict[str, Any]:
-    return {"version": version.version, "made_at": trail.shown(version.made_at), "by": version.who, "what": version.why}
+    at = datetime.fromtimestamp(version.made_at / 1e6, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"version": version.version, "made_at": at, "by": version.who, "what": version.why}
 
 
 def _document(version: Version) -> Any:

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from time import monotonic
 from typing import Final
+
+from starlette.routing import BaseRoute
 
 from sluicegate.front.tls import server_context
 from sluicegate.http.listening import listen
 from sluicegate.http.tls import no_password
 from sluicegate.log import logger
-from sluicegate.operations.account.api import AccountApi
+from sluicegate.operations.account import described
+from sluicegate.operations.account.api import AccountApi as ProfileApi
 from sluicegate.operations.account.door import MOST, Door
 from sluicegate.operations.account.dry_run import DryRuns
 from sluicegate.operations.account.governed import Governed
 from sluicegate.operations.account.profiles import OwnProfiles
-from sluicegate.operations.account.sign_in import SignIn
-from sluicegate.operations.site.app import Paths, Site
-from sluicegate.operations.site.guarded import Endpoint
+from sluicegate.operations.site import openapi
+from sluicegate.operations.site.app import site
+from sluicegate.operations.site.gate import SiteGate, Terms
+from sluicegate.operations.site.headers import Fields
+from sluicegate.operations.site.openapi import Paths
+from sluicegate.operations.site.openid import OpenId
+from sluicegate.operations.site.sign_in import CALLBACK, SignIn
 from sluicegate.operations.store.worker import Unavailable, Worker
+from sluicegate.settings import AccountApi
+from sluicegate.settings import SignIn as SignInSettings
 
 AT_START: Final = 5.0  # seconds that a start waits for the database
 CONNECTIONS: Final = MOST  # descriptors that the API may take
@@ -37,11 +46,16 @@ class Accounts:
         self._gateway = gateway
         self._worker = worker
         self._profiles = OwnProfiles(gateway, self._worker)
-        self._sign_in = SignIn(self._worker, self._profiles)
         self._dry_runs = DryRuns(gateway, self._profiles)
-        self._paths: dict[str, Mapping[str, Endpoint]] = {}
-        self.offer(AccountApi(self._worker, self._profiles, self._dry_runs).paths())
-        self._site: Site | None = None
+        api = ProfileApi(self._worker, self._profiles, self._dry_runs)
+        sign_in = gateway.settings.sign_in or SignInSettings()
+        terms = _terms(gateway.settings.account, sign_in)
+        self._gate = SiteGate(self._worker, lambda name: self._profiles.user(name) is not None, terms)
+        browsers = SignIn(self._worker, self._gate, _provider(sign_in))
+        self._routes: list[BaseRoute] = [*browsers.routes(), *api.routes()]
+        self._secure = terms.secure
+        self._site: Fields | None = None
+        self._described: list[Paths] = [described.PATHS]
         self._door: Door | None = None
         self._tls: ssl.SSLContext | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -67,19 +81,21 @@ class Accounts:
 
     @property
     def answers(self) -> Mapping[int, int]:
-        """Answers of the API, by status."""
+        """Answers of the site, by status."""
         return self._site.answers if self._site is not None else {}
 
     @property
     def refused_tokens(self) -> int:
         """Requests without a token that counts."""
-        return self._sign_in.refused
+        return self._gate.slowing.refused
 
     # --- its life
 
-    def offer(self, paths: Paths) -> None:
-        """Answer these too. Before `start`."""
-        self._paths |= paths
+    def offer(self, routes: Iterable[BaseRoute], told: Paths | None = None) -> None:
+        """Answer these too, and describe them so in the OpenAPI document. Before `start`."""
+        self._routes += routes
+        if told is not None:
+            self._described.append(told)
 
     async def start(self) -> None:
         """Bring what Users have set into force, and begin to answer. Raises OSError: the address, or a TLS file."""
@@ -89,7 +105,8 @@ class Accounts:
                 self._tls = server_context(str(account.tls.certificate), str(account.tls.key), None, None)
             listening = listen("account.listen", account.listen.host, account.listen.port)
             self.port = int(listening.getsockname()[1])
-            self._site = Site(self._sign_in, self._paths)
+            routes = [*self._routes, *openapi.routes(self._described)]
+            self._site = site(self._gate, routes, secure=self._secure)
             self._door = Door(self._site, listening, self._tls)
         try:
             async with asyncio.timeout(AT_START):
@@ -139,3 +156,17 @@ class Accounts:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _terms(account: AccountApi | None, sign_in: SignInSettings) -> Terms:
+    own = sign_in.origin
+    secure = (account is not None and account.tls is not None) or (own is not None and own.startswith("https:"))
+    return Terms(secure, own, round(sign_in.session_hours * 3.6e9), round(sign_in.idle_minutes * 6e7))
+
+
+def _provider(sign_in: SignInSettings) -> OpenId | None:
+    """The provider of the settings. Raises OSError where the file of its secret cannot be read."""
+    if sign_in.openid is None:
+        return None
+    secret = sign_in.openid.client_secret_file.read_text("ascii").strip()
+    return OpenId(sign_in.openid, secret, f"{sign_in.origin}{CALLBACK}")

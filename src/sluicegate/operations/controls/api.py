@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse, Response
@@ -12,24 +12,24 @@ from sluicegate.front.problems import Problem
 from sluicegate.log import logger
 from sluicegate.operations.account.problems import TOO_LARGE
 from sluicegate.operations.controls import kept, kinds
+from sluicegate.operations.controls.described import PREFIX
 from sluicegate.operations.controls.governor import Governor
 from sluicegate.operations.controls.kinds import Control, Wanted
-from sluicegate.operations.site.guarded import guarded
+from sluicegate.operations.site.guarded import guarded, routed
 from sluicegate.operations.site.principal import OPERATOR, STAFF
 from sluicegate.operations.site.refusal import HEADERS, NOT_FOUND, Refusal
 from sluicegate.operations.store import trail
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.routing import Route
 
     from sluicegate.operations.account.governed import Governed
-    from sluicegate.operations.site.app import Paths
     from sluicegate.operations.site.principal import Principal
     from sluicegate.operations.store.store import OperationsStore
     from sluicegate.operations.store.trail import Row
     from sluicegate.operations.store.worker import Worker
 
-PREFIX: Final = "/api/v1/controls"
 MOST_OCTETS = 8192
 MOST_TOLD = 200
 UNFIT = Problem("unfit-control", 422, "This control cannot be")
@@ -69,12 +69,12 @@ class ControlsApi:
         self._governor = governor
         self._changed = changed
 
-    def paths(self) -> Paths:
+    def routes(self) -> list[Route]:
         """For the site."""
-        return {
-            PREFIX: {"GET": guarded(self.show, STAFF), "POST": guarded(self.put, (OPERATOR,))},
-            PREFIX + "/{control}/end": {"POST": guarded(self.end, (OPERATOR,))},
-        }
+        return [
+            routed(PREFIX, {"GET": guarded(self.show, STAFF), "POST": guarded(self.put, (OPERATOR,))}),
+            routed(PREFIX + "/{control}/end", {"POST": guarded(self.end, (OPERATOR,))}),
+        ]
 
     async def show(self, _request: Request, _principal: Principal) -> Response:
         """What counts now, and the last ones."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final, Protocol, cast
+from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 
 from sluicegate.log import logger
 from sluicegate.operations.site.principal import ROLES, Principal
-from sluicegate.operations.site.refusal import FAILED, NOT_YOURS, UNAVAILABLE, Refusal
+from sluicegate.operations.site.refusal import FAILED, HEADERS, NO_TOKEN, NOT_YOURS, UNAVAILABLE, Refusal
 from sluicegate.operations.store.worker import InDoubt, Unavailable
 
 SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS"))
 """Methods that change nothing."""
+SIGN_IN: Final = "/sign-in"
+"""Where a person signs in."""
 
 Handler = Callable[[Request, Principal], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -42,12 +46,26 @@ def guarded(handler: Handler, roles: Collection[str]) -> Endpoint:
     allowed = frozenset(roles)
 
     async def ask(request: Request) -> Response:
-        principal = await cast("Gate", request.app.state.gate).principal(request)
+        try:
+            principal = await cast("Gate", request.app.state.gate).principal(request)
+        except Refusal as refusal:
+            if refusal.problem is NO_TOKEN and _a_page_is_wanted(request):
+                return RedirectResponse(f"{SIGN_IN}?next={quote(_here(request), safe='')}", 303, HEADERS)
+            raise
         if principal.role not in allowed:
             raise Refusal(NOT_YOURS, f"this is for {', '.join(sorted(allowed))}, and you are {principal.role}")
         return await handler(request, principal)
 
     return answering(ask)
+
+
+def routed(path: str, endpoints: Mapping[str, Endpoint]) -> Route:
+    """A route whose methods have each their own endpoint, and so their own roles. HEAD is as GET."""
+
+    async def endpoint(request: Request) -> Response:
+        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+
+    return Route(path, endpoint, methods=list(endpoints))
 
 
 def answering(endpoint: Endpoint) -> Endpoint:
@@ -67,6 +85,14 @@ def answering(endpoint: Endpoint) -> Endpoint:
             return Refusal(FAILED, "the log of the gateway says why").answer()
 
     return answer
+
+
+def _a_page_is_wanted(request: Request) -> bool:
+    return request.method == "GET" and "text/html" in request.headers.get("accept", "")
+
+
+def _here(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def _unavailable(error: Unavailable, in_doubt: bool) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 OPERATOR: Final = "operator"
@@ -13,6 +14,9 @@ ROLES: Final = (OPERATOR, APPROVER, VIEWER, USER)
 STAFF: Final = frozenset((OPERATOR, APPROVER, VIEWER))
 """Those who see every User; a `user` sees its own and nothing else."""
 EVERYBODY: Final = frozenset(ROLES)
+
+NAME: Final = re.compile(r"[A-Za-z0-9._@+-]{1,100}", re.ASCII)
+"""What a person may be called: it has no blank, so that nobody is called as a User (`User NAME`) is told of."""
 
 
 class Principal(NamedTuple):

@@ -12,9 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sluicegate.database.connecting import READING, PostgresServer, SqliteFile, lock_number, url_of_server
 from sluicegate.database.errors import StoreError, StoreLost, translating
-from sluicegate.operations.store import book_tables as _book_tables  # noqa: F401 - its table is of the metadata
-from sluicegate.operations.store import control_tables as _control_tables  # noqa: F401 - made with the others
-from sluicegate.operations.store import notice_tables as _notice_tables  # noqa: F401
+from sluicegate.operations.store import site_tables as _site_tables  # noqa: F401 - they are made with the others
 from sluicegate.operations.store.tables import VERSION, metadata, operations
 
 WAIT = 3.0

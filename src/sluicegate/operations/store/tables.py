@@ -49,7 +49,7 @@ token = Table(
     Column("expires_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
 )
-"""Of the token itself there is only its SHA-256. `scope`: whose it is, today `user`; `name`: of the User."""
+"""Of the token itself there is only its SHA-256. `scope`: the role of its holder; `name`: of the holder."""
 
 profile_version = Table(
     "profile_version",

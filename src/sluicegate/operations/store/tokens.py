@@ -1,4 +1,4 @@
-"""API tokens: 32 random octets, of which only the SHA-256 is kept; scoped to one User, expiring, revocable."""
+"""API tokens: 32 random octets, of which only the SHA-256 is kept; of one role and one holder, expiring, revocable."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from sluicegate.operations.store import trail
 from sluicegate.operations.store.tables import token
 from sluicegate.operations.store.trail import Row
 
-OF_USER: Final = "user"
 CREATED, REVOKED = "token created", "token revoked"
 DAY: Final = 86_400_000_000  # microseconds
 MOST_NOTE: Final = 200  # characters
@@ -28,7 +27,7 @@ _NOBODY: Final = bytes(32)
 
 
 class Token(NamedTuple):
-    """A token as it is kept."""
+    """A token as it is kept. `scope`: the role of its holder; `name`: of the holder, for `user` that of a [[user]]."""
 
     id: int
     scope: str
@@ -47,18 +46,15 @@ class Token(NamedTuple):
 
 
 def create(
-    connection: Connection, *, name: str, days: float, note: str, who: str, at: int, scope: str = OF_USER
+    connection: Connection, *, name: str, days: float, note: str, who: str, at: int, role: str = "user"
 ) -> tuple[str, Token, Row]:
-    """Make one. Returns it as its holder needs it, which is nowhere else, and as it is kept.
-
-    `scope`: the role of its holder; `name`: who that is, of a User its name.
-    """
+    """Make one. Returns it as its holder needs it, which is nowhere else, and as it is kept."""
     number = (connection.scalar(select(func.max(token.c.id))) or 0) + 1
     shown = f"sluicegate_{number}_{urlsafe_b64encode(token_bytes(OCTETS)).rstrip(b'=').decode()}"
-    made = Token(number, scope, name, _digest(shown), note[:MOST_NOTE], at, at + round(days * DAY), None)
+    made = Token(number, role, name, _digest(shown), note[:MOST_NOTE], at, at + round(days * DAY), None)
     connection.execute(insert(token).values(made._asdict()))
     row = trail.append(
-        connection, who=who, did=CREATED, about=name, at=at, token=number, scope=scope, digest=made.digest.hex(),
+        connection, who=who, did=CREATED, about=name, at=at, token=number, scope=role, digest=made.digest.hex(),
         expires_at=made.expires_at, note=made.note,
     )  # fmt: skip
     return shown, made, row

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from sluicegate.operations.book.verifying import BooksTold
-from sluicegate.operations.store import tokens, versions
+from sluicegate.operations.store import sessions, tokens, versions
 from sluicegate.operations.store.tables import profile_version
 from sluicegate.operations.store.trail import ORIGIN, Row, details_of, rows
 from sluicegate.operations.store.verify_controls import ToldControls
@@ -45,6 +45,7 @@ class _Told:
 
     tokens: dict[int, dict[str, Any]] = field(default_factory=dict)
     versions: dict[str, dict[int, tuple[Any, ...]]] = field(default_factory=dict)
+    sessions: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     controls: ToldControls = field(default_factory=ToldControls)
     books: BooksTold = field(default_factory=BooksTold)
 
@@ -70,7 +71,9 @@ def verify(connection: Connection, known: tuple[int, str] | None = None) -> Veri
         what = "is not there any more: rows were taken from the end" if met is None else "has another hash now"
         found.wrong(f"audit row {known[0]}, which was noted earlier, {what}")
     others = *told.controls.problems(connection), *told.books.problems(connection)
-    for said in (*_tokens(connection, told), *_versions(connection, told), *others):
+    for said in (
+        *_tokens(connection, told), *_versions(connection, told), *_sessions(connection, told), *others,
+    ):  # fmt: skip
         found.wrong(said)
     return found
 
@@ -101,6 +104,10 @@ def _note(told: _Told, row: Row) -> None:
         }
     elif row.did == tokens.REVOKED and isinstance(number, int) and number in told.tokens:
         told.tokens[number]["revoked_at"] = row.at
+    elif row.did == sessions.SIGNED_IN and isinstance(details.get("session"), str):
+        told.sessions[details["session"]] = (row.seq, row.who, row.at, dict(details))
+    elif row.did == sessions.SIGNED_OUT:
+        told.sessions.pop(str(details.get("session")), None)
     elif row.did in PROFILES and isinstance(details.get("to"), int):
         of_user = told.versions.setdefault(row.about, {})
         of_user[details["to"]] = (row.seq, details.get("sha256"), row.at, row.who)
@@ -120,6 +127,16 @@ def _tokens(connection: Connection, told: _Told) -> Iterator[str]:
             yield f"token {number} ({one.name}): the audit trail says otherwise of its {', '.join(other)}"
     for number in sorted(told.tokens.keys() - there.keys()):
         yield f"token {number}: it was created, and is not there"
+
+
+def _sessions(connection: Connection, told: _Told) -> Iterator[str]:
+    """Those that are there. Many are not any more, for they end by themselves."""
+    for one in sessions.every(connection):
+        expected = told.sessions.get(one.digest.hex())
+        if expected is None:
+            yield f"session {one.seq} ({one.who}): the audit trail knows nothing of it, or of a sign-out"
+        elif expected != (one.seq, one.who, one.made_at, one.told()):
+            yield f"session {one.seq} ({one.who}): it is not what the audit trail tells of"
 
 
 def _versions(connection: Connection, told: _Told) -> Iterator[str]:
