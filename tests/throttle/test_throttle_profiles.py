@@ -81,7 +81,7 @@ def test_urgent_requests_beyond_the_allocation_have_the_fair_part_of_the_excess_
 
 
 @given(seed=SEEDS, reserve=st.sampled_from([1.0, 6.0, 15.0]), allocation=st.sampled_from([1.0, 10.0, 120.0]))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_a_class_is_never_throttled_while_all_that_its_user_sends_conforms_to_the_bank_less_what_is_reserved_above_it(
     seed, reserve, allocation
 ):
@@ -102,7 +102,7 @@ def test_a_class_is_never_throttled_while_all_that_its_user_sends_conforms_to_th
 
 
 @given(seed=SEEDS, weights=st.sampled_from([(1.0,), (1.0, 1.0, 5.0)]), sharing=st.sampled_from(["fair", "first-come"]))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_with_profiles_put_at_any_time_no_more_is_admitted_than_the_capacity_and_the_depths_allow(
     seed, weights, sharing
 ):
@@ -223,7 +223,7 @@ def test_a_team_has_its_part_whatever_the_other_teams_send_and_what_it_does_not_
 
 
 @given(seed=SEEDS)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_what_the_teams_hold_is_never_more_than_the_bank_of_their_user_holds(seed):
     rng = random.Random(seed)
     throttle = Throttle(Limits(100.0, 80.0), {"own": 10.0, "greedy": 90.0}, 0.0, {}, {"own": (0.3, 0.3, 0.4)})
