@@ -72,6 +72,15 @@ soak: $(READY)  ## ten minutes of mixed traffic: does memory stay flat?
 bench-dispatch: $(READY)  ## the dispatcher on SQLite and PostgreSQL: SR/s, p99, a backlog of a million (about 25 minutes)
 	@MODULE=bench.dispatch bash bench/run.sh $(BENCH)
 
+.PHONY: bench-history
+bench-history: $(READY)  ## 13 months of minutes for 200 Users: how long any screen's query takes (about 3 minutes; BENCH="--postgresql")
+	@$(BIN)/python -m bench.history $(BENCH)
+
+.PHONY: alerts
+alerts:  ## promtool checks the alert rules, and when each fires (needs promtool: Debian's package prometheus)
+	@promtool check rules deploy/prometheus/sluicegate.rules.yml
+	@cd deploy/prometheus && promtool test rules sluicegate.test.yml
+
 .PHONY: faults-dispatch
 faults-dispatch: $(READY)  ## hundreds of kill -9, full disks, lost writes: is anything lost? (below 30 minutes; FAULTS="kill-sqlite --rounds 30")
 	@$(BIN)/python -m bench.faults --page docs/reliability.md $(FAULTS)

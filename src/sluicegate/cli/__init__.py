@@ -22,6 +22,7 @@ from sluicegate.cli.serve import serve
 from sluicegate.cli.simulate import simulate
 from sluicegate.cli.stand_in import stand_in
 from sluicegate.cli.token import token
+from sluicegate.cli.usage import usage
 
 
 @click.group(
@@ -56,6 +57,7 @@ for command in (
     audit,
     control,
     notices,
+    usage,
     relay,
     simulate,
     replay,

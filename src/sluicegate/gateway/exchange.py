@@ -153,6 +153,7 @@ class Exchange(Carriage):
         desk.totals.decision.observe(monotonic() - started)
         if self._note is not None:
             self._note.outcome = DECIDED[outcome]
+        (tally.srvs.get(header.srv) or tally.saw_srv(header.srv))[outcome] += 1
         if outcome == WITHIN:
             tally.within += 1
         elif outcome == EXCESS:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sluicegate.allocation import Book, Overlay, Profile
     from sluicegate.ledger import LocalLedger
     from sluicegate.operations.controls.governor import Governor
+    from sluicegate.operations.history.history import History
 
 SWEEP = 0.25  # seconds
 LOOK = 1.0  # seconds
@@ -124,6 +125,11 @@ class Gateway:
     def accounts(self) -> Accounts | None:
         """The accounts of Users; None where there is no database for them."""
         return self.operations.accounts if self.operations is not None else None
+
+    @property
+    def history(self) -> History | None:
+        """The history of usage; None where none is kept."""
+        return self.operations.history if self.operations is not None else None
 
     @property
     def governed(self) -> Governor | None:

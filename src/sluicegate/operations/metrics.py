@@ -151,6 +151,7 @@ class GatewayCollector(Collector):
         )
         yield from self._record()
         yield from self._operations()
+        yield from self._history()
         if self._log is not None:
             yield CounterMetricFamily(
                 "sluicegate_log_lines_dropped", "Log lines that nobody took in time.", value=self._log.dropped
@@ -192,6 +193,26 @@ class GatewayCollector(Collector):
                 "Requests to the account API without a token that counts.",
                 value=accounts.refused_tokens,
             )
+
+    def _history(self) -> Iterator[Metric]:
+        history = self._watched.history
+        if history is not None:
+            yield CounterMetricFamily(
+                "sluicegate_history_minutes", "Minutes of usage in the database.", value=history.written
+            )
+            yield _gauge(
+                "sluicegate_history_minutes_waiting", "Minutes of usage that wait for the database.", history.waiting
+            )
+            yield CounterMetricFamily(
+                "sluicegate_history_minutes_lost", "Minutes of usage that were given up.", value=history.lost_minutes
+            )
+            yield CounterMetricFamily(
+                "sluicegate_history_requests_lost",
+                "Requests that the minutes given up told of.",
+                value=history.lost_requests,
+            )
+            yield _gauge("sluicegate_history_seconds_held", "Seconds of the last hour in memory.", history.seconds_held)
+            yield _gauge("sluicegate_history_bytes", "Memory of seconds and waiting minutes.", history.octets)
 
 
 def registry(watched: Watched, log: BoundedQueue | None = None) -> CollectorRegistry:

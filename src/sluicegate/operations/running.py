@@ -14,6 +14,7 @@ from sluicegate.operations.controls import described
 from sluicegate.operations.controls.api import ControlsApi
 from sluicegate.operations.controls.governor import Governor
 from sluicegate.operations.controls.telling import announcement
+from sluicegate.operations.history.history import History
 from sluicegate.operations.notices.service import Notices
 from sluicegate.operations.store.worker import Unavailable, Worker
 
@@ -32,6 +33,7 @@ class Operations:
         accounts: of the Users, and their API.
         governor: the book in force, and the controls.
         notices: who tells Users.
+        history: usage by User and SRV.
     """
 
     def __init__(self, gateway: Governed, database: str) -> None:
@@ -42,6 +44,7 @@ class Operations:
         controls = ControlsApi(gateway, self._worker, self.governor, self.accounts.reloaded)
         self.accounts.offer(controls.routes(), described.PATHS)
         self.notices = Notices(gateway.settings, self._worker)
+        self.history = History(gateway, self._worker)
         self._allocations: dict[str, float] = {}
         self._of: object = None
         self._task: asyncio.Task[None] | None = None
@@ -60,6 +63,7 @@ class Operations:
             logger().error("the operations database does not answer: the file counts as it is so far")
         await self.accounts.start()
         await self.notices.start()
+        await self.history.start()
         self._task = asyncio.get_running_loop().create_task(self._look())
 
     def reloaded(self) -> None:
@@ -72,6 +76,7 @@ class Operations:
         if self._task is not None:
             self._task.cancel()
         await self.accounts.stop()
+        await self.history.stop()
         await self.notices.stop()
         self._worker.close()
         await self._worker.ended(2.0)

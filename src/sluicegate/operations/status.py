@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sluicegate.allocation import Profile
     from sluicegate.operations.record import Recorder
     from sluicegate.operations.tally import Tally
-    from sluicegate.operations.watch import Governing, Kept, Watched
+    from sluicegate.operations.watch import Governing, Kept, Remembered, Watched
 
 OUTCOMES = ("within", "excess", "throttled", "rejected", "csp-backlog")
 Counts = tuple[int, int, int, int, int]
@@ -122,6 +122,7 @@ def status(watched: Watched, rates: Rates) -> dict[str, object]:
         "record": _record(watched.recorder),
         "operations": _operations(watched.accounts),
         "controls": _controls(watched.governed),
+        "history": _history(watched.history),
         "draining": watched.draining,
         "last_reload_error": watched.last_reload_error,
         "users": users,
@@ -205,6 +206,18 @@ def _controls(governor: Governing | None) -> dict[str, object] | None:
             }
             for one in governor.controls
         ],
+    }
+
+
+def _history(history: Remembered | None) -> dict[str, object] | None:
+    """What has become of the history of usage; None where none is kept."""
+    if history is None:
+        return None
+    return {
+        "minutes": {"written": history.written, "waiting": history.waiting, "lost": history.lost_minutes},
+        "requests_lost": history.lost_requests,
+        "seconds_held": history.seconds_held,
+        "octets": history.octets,
     }
 
 

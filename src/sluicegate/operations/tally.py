@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 MOST_VERSIONS = 32  # distinct DUIS versions told apart for one User
+MOST_SRVS = 256  # distinct SRVs told apart for one User between two looks
+OTHER_SRVS = "other"
 
 
 class Tally:
@@ -21,6 +23,7 @@ class Tally:
         answered_429, answered_503: throttled answers by status.
         versions: requests by the DUIS version of the message.
         classes: of a User with a profile: within, excess, throttled of each class by name, and ("") of what is in none.
+        srvs: within, excess, throttled of each SRV, since `take_srvs` was called last.
     """
 
     __slots__ = (
@@ -32,6 +35,7 @@ class Tally:
         "passed",
         "refused_by_csp",
         "rejected",
+        "srvs",
         "throttled",
         "versions",
         "within",
@@ -43,6 +47,7 @@ class Tally:
         self.versions: dict[Decimal, int] = {}
         self.refused_by_csp: dict[str, int] = {}
         self.classes: list[tuple[str, list[int]]] = []
+        self.srvs: dict[str, list[int]] = {}
 
     def has_classes(self, names: Sequence[str] | None) -> None:
         """The classes of the User's profile, the most urgent first; None: it has no profile. Counts go by the name."""
@@ -56,6 +61,18 @@ class Tally:
             versions[version] += 1
         elif len(versions) < MOST_VERSIONS:
             versions[version] = 1
+
+    def saw_srv(self, srv: str) -> list[int]:
+        """Where to count the outcomes of an SRV that is not in `srvs`; beyond MOST_SRVS it is not told apart."""
+        name = srv if len(self.srvs) < MOST_SRVS else OTHER_SRVS
+        return self.srvs.setdefault(name, [0, 0, 0])
+
+    def take_srvs(self) -> dict[str, list[int]]:
+        """What was counted by SRV since the last time. For the event loop, and for one who asks."""
+        srvs = self.srvs
+        if srvs:
+            self.srvs = {}
+        return srvs
 
     def refuse_for(self, csp: str) -> None:
         """Count one request that is refused because its CSP is full. There are as many CSPs as routes lead to."""

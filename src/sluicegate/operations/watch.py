@@ -88,6 +88,34 @@ class Governing(Protocol):
         """Why what the database says could not be put in force; empty where it is."""
 
 
+class Remembered(Protocol):
+    """The history of usage."""
+
+    @property
+    def written(self) -> int:
+        """Minutes that are in the database."""
+
+    @property
+    def waiting(self) -> int:
+        """Minutes that it does not have yet."""
+
+    @property
+    def lost_minutes(self) -> int:
+        """Minutes that had to go, for the database was lost for too long."""
+
+    @property
+    def lost_requests(self) -> int:
+        """The requests that they told of."""
+
+    @property
+    def seconds_held(self) -> int:
+        """Seconds of the last hour that are in memory."""
+
+    @property
+    def octets(self) -> int:
+        """Memory that these seconds, and the minutes that wait, take."""
+
+
 class Watched(Protocol):
     """A gateway, as the operator's side sees it. Everything here is read, nothing written."""
 
@@ -126,6 +154,10 @@ class Watched(Protocol):
     @property
     def governed(self) -> Governing | None:
         """What lies over the configuration file; None where there is no database for it."""
+
+    @property
+    def history(self) -> Remembered | None:
+        """The history of usage; None where none is kept."""
 
     @property
     def backpressure(self) -> Told | None:

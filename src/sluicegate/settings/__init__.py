@@ -40,7 +40,7 @@ from sluicegate.settings.model import (
     User,
     UserId,
 )
-from sluicegate.settings.operating import AccountApi, AccountTls, Operations, Profiles
+from sluicegate.settings.operating import AccountApi, AccountTls, History, Operations, Profiles
 from sluicegate.settings.patterns import patterns_of
 from sluicegate.settings.problems import Problem, SettingsError
 from sluicegate.settings.profiles import ProfileFile, check_profile, load_profile, parse_profile
@@ -69,6 +69,7 @@ __all__ = [
     "DispatchTls",
     "Gateway",
     "GatewayTls",
+    "History",
     "Limits",
     "Network",
     "OpenIdProvider",

@@ -59,4 +59,16 @@ def _ports(settings: Settings, _: bool) -> Iterator[Finding]:
             yield Finding(("account", "listen"), said, about=(other,))
 
 
-CHECKS: tuple[Callable[[Settings, bool], Iterator[Finding]], ...] = (_database, _open, _ports)
+def _history(settings: Settings, _: bool) -> Iterator[Finding]:
+    kept = settings.history
+    for finer, coarser in (("minutes_kept", "hours_kept"), ("hours_kept", "days_kept")):
+        least, is_so = getattr(kept, finer), getattr(kept, coarser)
+        if is_so < least:
+            yield Finding(
+                ("history", coarser),
+                f"must be at least `{finer}`, {least}, and is {is_so}: what is coarser is kept for longer",
+                about=(("history", finer),),
+            )
+
+
+CHECKS: tuple[Callable[[Settings, bool], Iterator[Finding]], ...] = (_database, _open, _ports, _history)

@@ -1,4 +1,7 @@
-"""`[operations]`: what operators and Users keep. `[account]`: where a User has its own. `[profiles]`: bounds."""
+"""`[operations]`: what operators and Users keep. `[account]`: where a User has its own. `[profiles]`: bounds.
+
+`[history]`: for how long usage is kept, and in how much memory.
+"""
 
 from __future__ import annotations
 
@@ -37,3 +40,19 @@ class Profiles(Table):
     """`[profiles]`: what a User may set for itself over its account. Requests."""
 
     most_reserve: Annotated[Number, Field(ge=0, le=100_000)] = 20.0
+
+
+Kept = Annotated[int, Field(ge=1, le=36_600)]
+"""Days."""
+
+Octets = Annotated[int, Field(ge=1_048_576, le=2**36)]
+
+
+class History(Table):
+    """`[history]`: usage by User and SRV, in the database of `[operations]`. Days, and octets of memory."""
+
+    minutes_kept: Kept = 396
+    hours_kept: Kept = 1096
+    days_kept: Kept = 3660
+    seconds_octets: Octets = 67_108_864
+    backlog_octets: Octets = 33_554_432

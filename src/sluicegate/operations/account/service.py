@@ -62,6 +62,11 @@ class Accounts:
         self._caught_up_at = float("-inf")
         self.port: int | None = None
 
+    @property
+    def worker(self) -> Worker:
+        """Has the database, for others that stand on it. It ends with the accounts."""
+        return self._worker
+
     # --- what operations look at
 
     @property

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sluicegate.database.connecting import READING, PostgresServer, SqliteFile, lock_number, url_of_server
 from sluicegate.database.errors import StoreError, StoreLost, translating
+from sluicegate.operations.store import history_tables  # noqa: F401 - its tables are made with the others
 from sluicegate.operations.store import site_tables as _site_tables  # noqa: F401 - they are made with the others
 from sluicegate.operations.store.tables import VERSION, metadata, operations
 
