@@ -51,7 +51,7 @@ def test_the_model_has_the_tables_that_this_test_looks_at():
         "capacity", "responses", "gateway", "gateway.tls", "gateway.upstream_tls", "gateway.timeouts",
         "gateway.limits", "gateway.backpressure", "admin", "record", "operations", "account", "account.tls",
         "sign_in", "sign_in.openid", "sign_in.openid.role", "profiles", "user", "user.ids", "user.class", "user.team",
-        "user.channel", "history", "notices", "notices.retry", "notices.smtp", "notices.tls",
+        "user.channel", "screens", "history", "notices", "notices.retry", "notices.smtp", "notices.tls",
         "dispatch", "dispatch.tls", "dispatch.routes", "dispatch.retention", "dispatch.codes", "dispatch.users",
         "dispatch.users.retry", "dispatch.users.tls", "csp", "csp.retry", "csp.circuit", "csp.tls",
     }  # fmt: skip

@@ -16,6 +16,7 @@ from sluicegate.gateway.answers import TOO_MANY, UNAVAILABLE, RateLimitFields, T
 from sluicegate.http.breaker import Breaker
 from sluicegate.ledger import LocalLedger
 from sluicegate.operations.record import Recorder
+from sluicegate.operations.screens.throttled import Throttled
 from sluicegate.operations.tally import Tally, Totals
 from sluicegate.settings import Settings
 from sluicegate.throttle import Account
@@ -89,6 +90,7 @@ class Desk:
         users: the Users served, by name, in the book's order.
         recorder: who keeps the traffic record; None where none is kept.
         refusals: what is refused because a CSP is full; None while none is.
+        throttled: keeps the last throttled decisions; None where nobody can ask for them.
         generation: counts the reloads; who remembers a sender compares it.
     """
 
@@ -99,6 +101,7 @@ class Desk:
         self.places = Places(settings.capacity.max_in_flight)
         self.recorder: Recorder | None = None
         self.refusals: Refusals | None = None
+        self.throttled: Throttled | None = None
         self.buffered = 0
         self.draining = False
         self.half_is_gone = False

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sluicegate.front.identity import Sender
     from sluicegate.gateway.backpressure import Behind
     from sluicegate.gateway.desk import Desk, Served
+    from sluicegate.operations.screens.throttled import Throttled
 
 FIRST_LOOK = 8_192  # octets: below, a message is read once it is whole
 
@@ -166,6 +167,8 @@ class Exchange(Carriage):
             tally.passed += 1
             if self._note is not None:
                 self._note.outcome = "passed"
+            if desk.throttled is not None:
+                self._explain(desk.throttled, served, header, started, None, None)
         self._parts = [message]
         desk.places.take(served.seats)
         desk.breaker.probe(started)
@@ -222,10 +225,22 @@ class Exchange(Carriage):
             seconds = self.desk.ledger.retry_after(served.account, self.weight, now, rank, reserve)
         if self._takes_429(served, header):
             served.tally.answered_429 += 1
-            self._come_again(answers.THROTTLED, served.answer_429, seconds)
+            answer = served.answer_429
         else:
             served.tally.answered_503 += 1
-            self._come_again(answers.THROTTLED, served.answer_503, seconds)
+            answer = served.answer_503
+        if self.desk.throttled is not None:
+            self._explain(self.desk.throttled, served, header, now, answer.status, seconds)
+        self._come_again(answers.THROTTLED, answer, seconds)
+
+    def _explain(
+        self, ring: Throttled, served: Served, header: Header, now: float, status: int | None, seconds: int | None
+    ) -> None:
+        """Keep what the banks hold at this moment, for who asks why."""
+        profile = served.profile
+        reserve = profile.place(header.srv, header.command_variant, header.target)[1] if profile is not None else 0.0
+        throttle = self.desk.ledger.throttle
+        ring.take(throttle, served.account, header, now, self.weight, reserve, status, seconds)
 
     def _fall_behind(self, served: Served, header: Header, behind: Behind, seconds: int, now: float) -> None:
         """The device's CSP is full for this User. Nothing is charged, in observe mode neither: it is no throttling."""

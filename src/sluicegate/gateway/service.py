@@ -26,6 +26,11 @@ from sluicegate.operations.account.service import CONNECTIONS, Accounts
 from sluicegate.operations.admin import admin_app
 from sluicegate.operations.record import Recorder
 from sluicegate.operations.running import Operations
+from sluicegate.operations.screens import described
+from sluicegate.operations.screens.api import routes as screens_routes
+from sluicegate.operations.screens.pulse import Pulse
+from sluicegate.operations.screens.throttled import Throttled
+from sluicegate.operations.site.guarded import guarded
 from sluicegate.operations.status import Above, Rates, above
 from sluicegate.operations.tally import Tally, Totals
 from sluicegate.settings import Settings
@@ -56,6 +61,7 @@ class Gateway:
         self.rates = Rates(monotonic())
         self.backpressure: BackPressure | None = None
         self.operations: Operations | None = None
+        self.screens: Pulse | None = None
         self._asking: asyncio.Task[None] | None = None
         self.last_reload_error: str | None = None
         self._active = self._reloading = self._reload_wanted = False
@@ -172,6 +178,8 @@ class Gateway:
         await self._drain()
         if self.recorder is not None:
             await asyncio.to_thread(self.recorder.close)
+        if self.screens is not None:
+            await self.screens.stop()
         if self.operations is not None:
             await self.operations.stop()
         sweeper.cancel()
@@ -210,7 +218,13 @@ class Gateway:
         """What operators and Users have set counts before the first request."""
         if self.settings.operations is not None:
             self.operations = Operations(self, str.__str__(self.settings.operations.database))
+            if self.settings.account is not None:  # else nobody could look
+                self.screens = Pulse(self, self.rates, Throttled(self.settings.screens.throttled_kept))
+                self.desk.throttled = self.screens.throttled if self.screens.throttled.most else None
+                self.operations.accounts.offer(screens_routes(self, self.screens, guarded), described.PATHS)
             await self.operations.start()
+            if self.screens is not None:
+                await self.screens.start()
 
     def _start(self, loop: asyncio.AbstractEventLoop, prepared: Prepared) -> None:
         settings = self.settings

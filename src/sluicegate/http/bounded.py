@@ -9,6 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MOST_HEAD = 65_536  # octets of a request's head
 BODY = 120.0  # seconds for a body: the server has a shorter time for what comes in pieces
 FIRST_HEAD = 10.0  # seconds until a connection has said what it wants; later ones end after `timeout_keep_alive`
+ABORT = "sluicegate.abort"  # among the extensions of a request: ends the connection, with what was not read of it
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -41,6 +42,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Httptools: a request begins."""
         self._in_head, self._head = True, 0
         super().on_message_begin()
+        self.scope["extensions"] = {ABORT: {"now": self.transport.abort}}
 
     def on_headers_complete(self) -> None:
         """Httptools: its head is whole."""

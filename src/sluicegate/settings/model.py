@@ -24,7 +24,7 @@ from sluicegate.settings.dispatching import (
     UserTeam,
 )
 from sluicegate.settings.noticing import MOST_CHANNELS, Channel, Noticing
-from sluicegate.settings.operating import AccountApi, History, Operations, Profiles
+from sluicegate.settings.operating import AccountApi, History, Operations, Profiles, Screens
 from sluicegate.settings.signing_in import SignIn
 from sluicegate.settings.table import (
     HIGHEST_RATE,
@@ -243,6 +243,7 @@ class Settings(Table):
     profiles: Profiles = Profiles()
     notices: Noticing = Noticing()
     history: History = History()
+    screens: Screens = Screens()
     dispatch: Dispatch | None = None
     csps: Annotated[tuple[Csp, ...], Field(strict=False, max_length=MOST_CSPS)] = Field(default=(), alias="csp")
     users: Annotated[tuple[User, ...], Field(strict=False, min_length=1, max_length=MOST_USERS)] = Field(alias="user")

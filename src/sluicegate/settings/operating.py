@@ -1,6 +1,6 @@
 """`[operations]`: what operators and Users keep. `[account]`: where a User has its own. `[profiles]`: bounds.
 
-`[history]`: for how long usage is kept, and in how much memory.
+`[history]`: for how long usage is kept, and in how much memory. `[screens]`: what is kept for them.
 """
 
 from __future__ import annotations
@@ -56,3 +56,9 @@ class History(Table):
     days_kept: Kept = 3660
     seconds_octets: Octets = 67_108_864
     backlog_octets: Octets = 33_554_432
+
+
+class Screens(Table):
+    """`[screens]`: what is kept in memory for the screens. Decisions."""
+
+    throttled_kept: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000

@@ -250,6 +250,15 @@ class Throttle:
             return State(active=False, since=end)
         return State(self._active, self._since)
 
+    def at_a_refusal(self, user: Account) -> tuple[float, float, float, float | None]:
+        """What stood against a request that was throttled just now, for whoever must explain it.
+
+        What the bank holds that is charged with every request (SR; below 0: in debt), the User's part of the spare
+        (SR/s), what it holds of it (SR), and since when traffic management is active (None: it is not).
+        """
+        spare = self._spare
+        return self._offered, spare.part(user), spare.credit(user), self._since if self._active else None
+
     def _calm_at(self) -> float:
         """When traffic management ends, if nothing more happens, in seconds."""
         return max(self._throttled_at, self._clear_at) + self.limits.calm_seconds
