@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from sqlalchemy import update
 
 from sluicegate.cli import main
+from sluicegate.operations.store import sessions, tokens, trail
 from sluicegate.operations.store.store import OperationsStore
 from sluicegate.operations.store.tables import audit
 from sluicegate.settings import starter
@@ -210,3 +211,24 @@ def test_a_token_without_one_holder_is_not_made(run, words, said):
     refused = run("token", "create", *words, *CONFIG)
     assert refused.exit_code == 2
     assert said in refused.stderr
+
+
+def test_a_session_is_listed_and_ended_by_an_operator(run, tmp_path):
+    run("token", "list", *CONFIG)
+    assert "Nobody has signed in." in run("session", "list", *CONFIG).stdout
+    store = OperationsStore(str(tmp_path / "operations.db"))
+    with store.changing() as connection:
+        shown, made = sessions.begin(
+            connection, who="alice", role="operator", user=None, how="OpenID Connect", token=None, at=trail.now(),
+            ends_at=trail.now() + tokens.DAY,
+        )  # fmt: skip
+    store.close()
+    (told,) = json.loads(run("session", "list", *CONFIG, "--json").stdout)
+    assert (told["session"], told["who"], told["role"], told["by"]) == (made.seq, "alice", "operator", "OpenID Connect")
+    listed = run("session", "list", *CONFIG).stdout
+    assert "alice, operator, by OpenID Connect" in listed
+    assert shown not in listed
+    assert "has ended" in run("session", "end", made.seq, *CONFIG).stdout
+    assert run("session", "end", made.seq, *CONFIG).exit_code == 1
+    assert "command line: signed out, alice" in run("audit", "show", *CONFIG).stdout
+    assert run("audit", "verify", *CONFIG).exit_code == 0

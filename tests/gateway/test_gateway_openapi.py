@@ -10,12 +10,14 @@ import re
 import subprocess
 import sys
 
+import httpx
 import pytest
 from test_gateway_account import TABLES, users
 
 from sluicegate.front.offences import Offences
 from sluicegate.operations.site.allowance import Allowance
 from sluicegate.operations.site.openapi import document
+from sluicegate.operations.site.principal import ROLES
 from sluicegate.operations.store import tokens, trail
 from sluicegate.operations.store.store import OperationsStore
 
@@ -45,13 +47,17 @@ def running(gateway):
     return gateway(users=users(), **TABLES)
 
 
-@pytest.fixture
-def token(tmp_path, running):
+def made_token(tmp_path, name="Large", role="user"):
     store = OperationsStore(str(tmp_path / "operations.db"))
     with store.changing() as connection:
-        made = tokens.create(connection, name="Large", days=1.0, note="", who="op", at=trail.now())[0]
+        made = tokens.create(connection, name=name, role=role, days=1.0, note="", who="op", at=trail.now())[0]
     store.close()
     return made
+
+
+@pytest.fixture
+def token(tmp_path, running):
+    return made_token(tmp_path)
 
 
 def served(running):
@@ -63,13 +69,22 @@ def served(running):
 
 
 def test_every_route_is_described_and_nothing_else(running, token):
-    import httpx
-
     url = f"http://127.0.0.1:{running.gateway.accounts.port}/api/v1/openapi.json"
     assert httpx.get(url).status_code == 401
     told = httpx.get(url, headers={"Authorization": f"Bearer {token}"}).json()
     described = {(path, method) for path, methods in told["paths"].items() for method in methods}
     assert described == set(served(running))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_status_and_metrics_are_for_those_who_may_see_every_user(running, tmp_path, role):
+    shown = made_token(tmp_path, "Large" if role == "user" else "alice", role)
+    for path in ("/api/v1/status", "/metrics"):
+        url = f"http://127.0.0.1:{running.gateway.accounts.port}{path}"
+        assert httpx.get(url).status_code == 401
+        answer = httpx.get(url, headers={"Authorization": f"Bearer {shown}"})
+        assert answer.status_code == (403 if role == "user" else 200)
+        assert ("Small" in answer.text) is (role != "user")
 
 
 def test_no_path_is_described_twice():

@@ -19,6 +19,7 @@ from sluicegate.cli.profile import profile
 from sluicegate.cli.relay import relay
 from sluicegate.cli.replay import replay
 from sluicegate.cli.serve import serve
+from sluicegate.cli.session import session
 from sluicegate.cli.simulate import simulate
 from sluicegate.cli.stand_in import stand_in
 from sluicegate.cli.token import token
@@ -54,6 +55,7 @@ for command in (
     dispatch,
     profile,
     token,
+    session,
     audit,
     control,
     notices,

@@ -23,13 +23,14 @@ from sluicegate.http.pool import Pool
 from sluicegate.http.post import Caller
 from sluicegate.log import Log, logger
 from sluicegate.operations.account.service import CONNECTIONS, Accounts
-from sluicegate.operations.admin import admin_app
+from sluicegate.operations.admin import admin_app, watching
 from sluicegate.operations.record import Recorder
 from sluicegate.operations.running import Operations
 from sluicegate.operations.screens import described
 from sluicegate.operations.screens.api import routes as screens_routes
 from sluicegate.operations.screens.pulse import Pulse
 from sluicegate.operations.screens.throttled import Throttled
+from sluicegate.operations.site.app import Part
 from sluicegate.operations.site.guarded import guarded
 from sluicegate.operations.status import Above, Rates, above
 from sluicegate.operations.tally import Tally, Totals
@@ -221,7 +222,9 @@ class Gateway:
             if self.settings.account is not None:  # else nobody could look
                 self.screens = Pulse(self, self.rates, Throttled(self.settings.screens.throttled_kept))
                 self.desk.throttled = self.screens.throttled if self.screens.throttled.most else None
-                self.operations.accounts.offer(screens_routes(self, self.screens, guarded), described.PATHS)
+                handler = self._log.handler if self._log is not None else None
+                self.operations.accounts.offer(watching(self, self.rates, handler))
+                self.operations.accounts.offer(Part(screens_routes(self, self.screens, guarded), described.PATHS))
             await self.operations.start()
             if self.screens is not None:
                 await self.screens.start()

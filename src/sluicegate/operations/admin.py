@@ -1,4 +1,6 @@
-"""The operator's listener: status, metrics, health. It has no sign-in yet, so it stays on loopback.
+"""The operator's listener: status, metrics, health. It asks nobody who he is, so it stays on loopback.
+
+Status and metrics are at the site of `[account]` too, for operators, approvers and viewers who have signed in.
 
 Answers are made in a thread, for with hundreds of Users that takes milliseconds which no request should wait. The
 counters are read while the event loop writes them: each figure is whole, and two figures may be an instant apart.
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -16,6 +18,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from sluicegate.operations.metrics import registry
+from sluicegate.operations.site.app import Part
+from sluicegate.operations.site.guarded import guarded, routed
+from sluicegate.operations.site.openapi import operation
+from sluicegate.operations.site.principal import STAFF, Principal
 from sluicegate.operations.status import Rates, status
 
 if TYPE_CHECKING:
@@ -27,18 +33,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+STATUS: Final = "/api/v1/status"
+METRICS: Final = "/metrics"
+_STATUS: Final = {
+    "type": "object",
+    "required": ["state", "since", "maximum", "operating_threshold", "rates", "totals", "users"],
+    "properties": {"state": {"enum": ["normal", "active"]}, "users": {"type": "array", "items": {"type": "object"}}},
+}
+
 
 def admin_app(watched: Watched, rates: Rates, log: BoundedQueue | None = None) -> Starlette:
     """The admin API of a gateway."""
-    metrics_registry = registry(watched, log)
-
-    async def get_status(_request: Request) -> Response:
-        told = await _beside(status, watched, rates)
-        return JSONResponse(told, headers={"Cache-Control": "no-store"})
-
-    async def get_metrics(_request: Request) -> Response:
-        text = await _beside(generate_latest, metrics_registry)
-        return Response(text, media_type=CONTENT_TYPE_LATEST)
+    tells = _Tells(watched, rates, log)
 
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -52,12 +58,47 @@ def admin_app(watched: Watched, rates: Rates, log: BoundedQueue | None = None) -
 
     return Starlette(
         routes=[
-            Route("/api/v1/status", get_status),
-            Route("/metrics", get_metrics),
+            Route(STATUS, tells.status),
+            Route(METRICS, tells.metrics),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ]
     )
+
+
+def watching(watched: Watched, rates: Rates, log: BoundedQueue | None = None) -> Part:
+    """Status and metrics for the site."""
+    tells = _Tells(watched, rates, log)
+
+    async def get_status(request: Request, _principal: Principal) -> Response:
+        return await tells.status(request)
+
+    async def get_metrics(request: Request, _principal: Principal) -> Response:
+        return await tells.metrics(request)
+
+    routes = [
+        routed(STATUS, {"GET": guarded(get_status, STAFF)}),
+        routed(METRICS, {"GET": guarded(get_metrics, STAFF)}),
+    ]
+    told = operation("State, rates and totals, in all and of each User", STAFF, {200: ("As it is now", _STATUS)})
+    return Part(routes, {STATUS: {"get": told}})
+
+
+class _Tells:
+    """What a gateway tells of itself."""
+
+    def __init__(self, watched: Watched, rates: Rates, log: BoundedQueue | None) -> None:
+        self._watched = watched
+        self._rates = rates
+        self._registry = registry(watched, log)
+
+    async def status(self, _request: Request) -> Response:
+        told = await _beside(status, self._watched, self._rates)
+        return JSONResponse(told, headers={"Cache-Control": "no-store"})
+
+    async def metrics(self, _request: Request) -> Response:
+        text = await _beside(generate_latest, self._registry)
+        return Response(text, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
 
 
 async def _beside(make: Callable[..., T], *of: object) -> T:

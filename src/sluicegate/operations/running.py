@@ -16,6 +16,7 @@ from sluicegate.operations.controls.governor import Governor
 from sluicegate.operations.controls.telling import announcement
 from sluicegate.operations.history.history import History
 from sluicegate.operations.notices.service import Notices
+from sluicegate.operations.site.app import Part
 from sluicegate.operations.store.worker import Unavailable, Worker
 
 EVERY: Final = 2.0  # seconds between looks at what others have written
@@ -42,7 +43,7 @@ class Operations:
         self.governor = Governor(gateway, self._worker, books)
         self.accounts = Accounts(gateway, self._worker)
         controls = ControlsApi(gateway, self._worker, self.governor, self.accounts.reloaded)
-        self.accounts.offer(controls.routes(), described.PATHS)
+        self.accounts.offer(Part(controls.routes(), described.PATHS))
         self.notices = Notices(gateway.settings, self._worker)
         self.history = History(gateway, self._worker)
         self._allocations: dict[str, float] = {}

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import socket
-import subprocess
-import sys
-from time import monotonic
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
+from openid_provider import provider
 from sluicegate.operations.site.gate import Terms
 from sluicegate.operations.site.openid import OpenId
 from sluicegate.operations.site.sign_in import CALLBACK, OPENID
@@ -29,28 +25,8 @@ PEOPLE = (
 
 @pytest.fixture(scope="module")
 def issuer():
-    """A provider of OpenID Connect that others wrote, as a process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    people = [word for one in PEOPLE for word in ("--user-claims", json.dumps(one))]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "oidc_provider_mock", "-p", str(port), "-n", "true", "-e", "3600", *people],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        url, until = f"http://127.0.0.1:{port}", monotonic() + 30
-        while True:
-            try:
-                httpx.get(f"{url}/.well-known/openid-configuration").raise_for_status()
-                break
-            except httpx.HTTPError:
-                assert process.poll() is None, "the provider has ended"
-                assert monotonic() < until, "the provider does not answer"
+    with provider(PEOPLE) as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def settings(issuer, **more):

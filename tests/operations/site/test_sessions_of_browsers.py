@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urljoin, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.responses import JSONResponse
 
 from sluicegate.front.offences import MOST
@@ -12,6 +15,7 @@ from sluicegate.operations.site.allowance import Allowance
 from sluicegate.operations.site.gate import Terms
 from sluicegate.operations.site.guarded import guarded, routed
 from sluicegate.operations.site.principal import EVERYBODY
+from sluicegate.operations.site.sign_in import next_page
 from sluicegate.operations.store import sessions, tokens, trail
 
 SESSION = "/api/v1/session"
@@ -198,6 +202,13 @@ def test_a_person_without_a_session_is_led_to_the_form_and_a_program_is_told(sit
 def test_a_sign_in_leads_to_a_page_of_this_site_alone(site, wanted):
     answer = site.browser().post("/sign-in", data={"token": site.token(), "next": wanted})
     assert answer.headers["location"] == "/"
+
+
+@given(st.text(max_size=40) | st.text("/\\\t .:@?#aA%\r\n", max_size=12))
+def test_wherever_somebody_wants_to_go_it_is_on_this_site(wanted):
+    onward = next_page(wanted)
+    assert urlsplit(urljoin("https://site.example/sign-in", onward))[:2] == ("https", "site.example")
+    assert onward.isprintable()
 
 
 def test_the_form_escapes_what_it_repeats(site):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Mapping
 from time import monotonic
 from typing import Final
 
@@ -21,10 +21,9 @@ from sluicegate.operations.account.dry_run import DryRuns
 from sluicegate.operations.account.governed import Governed
 from sluicegate.operations.account.profiles import OwnProfiles
 from sluicegate.operations.site import openapi
-from sluicegate.operations.site.app import site
+from sluicegate.operations.site.app import Part, site
 from sluicegate.operations.site.gate import SiteGate, Terms
 from sluicegate.operations.site.headers import Fields
-from sluicegate.operations.site.openapi import Paths
 from sluicegate.operations.site.openid import OpenId
 from sluicegate.operations.site.sign_in import CALLBACK, SignIn
 from sluicegate.operations.store.worker import Unavailable, Worker
@@ -40,6 +39,10 @@ class Accounts:
 
     Where the database cannot be asked, the gateway serves all the same: at a start with the profiles of the
     configuration, later with those that it knows.
+
+    Args:
+        gateway: whose Users they are. database: as `OperationsStore` takes it.
+        parts: what else the site of `[account]` has.
     """
 
     def __init__(self, gateway: Governed, worker: Worker) -> None:
@@ -52,10 +55,10 @@ class Accounts:
         terms = _terms(gateway.settings.account, sign_in)
         self._gate = SiteGate(self._worker, lambda name: self._profiles.user(name) is not None, terms)
         browsers = SignIn(self._worker, self._gate, _provider(sign_in))
-        self._routes: list[BaseRoute] = [*browsers.routes(), *api.routes()]
+        self._parts = [Part(api.routes(), described.PATHS)]
+        self._own: list[BaseRoute] = list(browsers.routes())
         self._secure = terms.secure
         self._site: Fields | None = None
-        self._described: list[Paths] = [described.PATHS]
         self._door: Door | None = None
         self._tls: ssl.SSLContext | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,11 +99,9 @@ class Accounts:
 
     # --- its life
 
-    def offer(self, routes: Iterable[BaseRoute], told: Paths | None = None) -> None:
-        """Answer these too, and describe them so in the OpenAPI document. Before `start`."""
-        self._routes += routes
-        if told is not None:
-            self._described.append(told)
+    def offer(self, part: Part) -> None:
+        """Answer this too. Before `start`."""
+        self._parts.append(part)
 
     async def start(self) -> None:
         """Bring what Users have set into force, and begin to answer. Raises OSError: the address, or a TLS file."""
@@ -110,7 +111,8 @@ class Accounts:
                 self._tls = server_context(str(account.tls.certificate), str(account.tls.key), None, None)
             listening = listen("account.listen", account.listen.host, account.listen.port)
             self.port = int(listening.getsockname()[1])
-            routes = [*self._routes, *openapi.routes(self._described)]
+            routes = [*self._own, *openapi.routes(part.paths for part in self._parts)]
+            routes += [route for part in self._parts for route in part.routes]
             self._site = site(self._gate, routes, secure=self._secure)
             self._door = Door(self._site, listening, self._tls)
         try:

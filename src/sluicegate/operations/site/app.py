@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from sluicegate.operations.site.guarded import Gate
 from sluicegate.operations.site.headers import Fields
+from sluicegate.operations.site.openapi import Paths
 from sluicegate.operations.site.refusal import NOT_ALLOWED, NOT_FOUND, Refusal
+
+
+class Part(NamedTuple):
+    """What one part gives to the site: its routes, and their description (see `openapi`)."""
+
+    routes: Sequence[Route]
+    paths: Paths
 
 
 def site(gate: Gate, routes: Sequence[BaseRoute], *, secure: bool) -> Fields:

@@ -62,13 +62,13 @@ class SignIn:
     # --- by a token
 
     async def _page(self, request: Request) -> Response:
-        return self._form(_next(request.query_params.get("next", "")))
+        return self._form(next_page(request.query_params.get("next", "")))
 
     async def _by_token(self, request: Request) -> Response:
         crowd = self._gate.slowing.enter(request)
         origin.own_page(request, self._gate.terms.own)
         form = await _form_of(request)
-        onward = _next(form.get("next", ""))
+        onward = next_page(form.get("next", ""))
         found = await self._gate.holder(form.get("token", "").strip())
         if found is None:
             await self._gate.slowing.offended(crowd)
@@ -83,7 +83,7 @@ class SignIn:
         self._gate.slowing.enter(request)
         provider = self._provider()
         try:
-            flow, url = await provider.begin(_next(request.query_params.get("next", "")))
+            flow, url = await provider.begin(next_page(request.query_params.get("next", "")))
         except SignInFailed as error:
             return self._failed(error)
         answer = RedirectResponse(url, 303, HEADERS)
@@ -190,7 +190,7 @@ def _end(store: OperationsStore, session: Session) -> None:
         sessions.end(connection, session, trail.now())
 
 
-def _next(wanted: str) -> str:
+def next_page(wanted: str) -> str:
     """Where to after a sign-in: a path of this site, whatever was asked for."""
     plain = wanted.isascii() and wanted.isprintable() and "\\" not in wanted and len(wanted) <= 500
     return wanted if plain and wanted.startswith("/") and not wanted.startswith(("//", SIGN_IN)) else "/"

@@ -89,10 +89,10 @@ def seen(connection: Connection, found: Session, at: int) -> None:
     connection.execute(update(session).where(session.c.seq == found.seq).values(seen_at=at))
 
 
-def end(connection: Connection, found: Session, at: int) -> None:
-    """Somebody has signed out."""
+def end(connection: Connection, found: Session, at: int, who: str | None = None) -> None:
+    """Somebody has signed out; or `who` has ended the session for that one."""
     connection.execute(delete(session).where(session.c.seq == found.seq))
-    trail.append(connection, who=found.who, did=SIGNED_OUT, about=found.who, at=at, session=found.digest.hex())
+    trail.append(connection, who=who or found.who, did=SIGNED_OUT, about=found.who, at=at, session=found.digest.hex())
 
 
 def every(connection: Connection) -> list[Session]:
