@@ -224,7 +224,7 @@ def test_every_answer_tells_a_browser_what_a_page_must_never_do(site, path):
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert fields["x-content-type-options"] == "nosniff"
-    assert fields["referrer-policy"] == "no-referrer"
+    assert fields["referrer-policy"] == "same-origin"
     assert "max-age=" in fields["strict-transport-security"]
     assert "cache-control" in fields
 
