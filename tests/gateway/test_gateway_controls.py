@@ -65,6 +65,15 @@ def test_a_drilled_answer_says_when_to_come_again(gateway):
         assert int(answer.get("Retry-After")) >= 1
 
 
+def test_why_a_request_of_a_drill_was_throttled_is_that_it_was_one(gateway, store):
+    running = gateway(**TABLES, account={"listen": "127.0.0.1:0"})
+    with Client(running.port) as client:
+        over(running, Overlay(drills={"Large": 1.0}))
+        assert statuses(client, 1) == [503]
+        (kept_one,) = running.gateway.screens.throttled.latest("Large")
+        assert kept_one.drill
+
+
 def test_an_emergency_capacity_cuts_every_allocation_by_one_factor_and_banks_keep_what_they_hold(gateway):
     running = gateway(**TABLES)
     account = running.gateway.ledger.account

@@ -195,9 +195,11 @@ class Exchange(Carriage):
         self._fields = served.fields.render(served.account.level_at(now))
         if self._note is not None:
             self._note.outcome = DECIDED[THROTTLED]
-        served.tally.throttled += 1
-        served.tally.drilled += 1
-        self._throttle(served, header, now)
+        tally = served.tally
+        (tally.srvs.get(header.srv) or tally.saw_srv(header.srv))[THROTTLED] += 1
+        tally.throttled += 1
+        tally.drilled += 1
+        self._throttle(served, header, now, drill=True)
 
     def _turn_away(self, header: Header) -> None:
         """Nobody for whom this sender may speak."""
@@ -216,7 +218,7 @@ class Exchange(Carriage):
             self._served.tally.rejected += 1
         self.refuse(problem, detail, retry_after=max(1, round(seconds)))
 
-    def _throttle(self, served: Served, header: Header, now: float) -> None:
+    def _throttle(self, served: Served, header: Header, now: float, drill: bool = False) -> None:
         profile = served.profile
         if profile is None:
             seconds = self.desk.ledger.retry_after(served.account, self.weight, now)
@@ -230,17 +232,24 @@ class Exchange(Carriage):
             served.tally.answered_503 += 1
             answer = served.answer_503
         if self.desk.throttled is not None:
-            self._explain(self.desk.throttled, served, header, now, answer.status, seconds)
+            self._explain(self.desk.throttled, served, header, now, answer.status, seconds, drill)
         self._come_again(answers.THROTTLED, answer, seconds)
 
     def _explain(
-        self, ring: Throttled, served: Served, header: Header, now: float, status: int | None, seconds: int | None
+        self,
+        ring: Throttled,
+        served: Served,
+        header: Header,
+        now: float,
+        status: int | None,
+        seconds: int | None,
+        drill: bool = False,
     ) -> None:
         """Keep what the banks hold at this moment, for who asks why."""
         profile = served.profile
         reserve = profile.place(header.srv, header.command_variant, header.target)[1] if profile is not None else 0.0
         throttle = self.desk.ledger.throttle
-        ring.take(throttle, served.account, header, now, self.weight, reserve, status, seconds)
+        ring.take(throttle, served.account, header, now, self.weight, reserve, status, seconds, drill)
 
     def _fall_behind(self, served: Served, header: Header, behind: Behind, seconds: int, now: float) -> None:
         """The device's CSP is full for this User. Nothing is charged, in observe mode neither: it is no throttling."""
