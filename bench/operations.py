@@ -1,6 +1,6 @@
 """What operations cost the gateway: the same requests with [operations] and without, in turn, at 200 Users.
 
-.venv/bin/python -m bench.operations [--rounds 6] [--seconds 4] [--before DIRECTORY]
+.venv/bin/python -m bench.operations [--rounds 8] [--seconds 4] [--rate 5000] [--before DIRECTORY]
 
 `--before` names the sources of an earlier version (a folder `src`), to compare with in the same rounds. The first
 ratio is of CPU time per request: others on the machine lengthen it less than they lower requests per second.
@@ -60,23 +60,24 @@ def settings(site: Site, port: int, *, operations: bool) -> str:
     return "\n".join(tables) + "\n"
 
 
-def one(site: Site, program: Path, frames: Path, way: str, seconds: float, before: Path | None) -> Sent:
+def one(site: Site, program: Path, frames: Path, way: str, asked: argparse.Namespace) -> Sent:
     """One gateway, started, loaded and stopped."""
     port = free_port()
     folder = Path(tempfile.mkdtemp(dir=site.work))
     path = folder / "sluicegate.toml"
     path.write_text(settings(site, port, operations=way == "on"))
-    environment = {"PYTHONPATH": str(before)} if way == "before" and before is not None else {}
+    environment = {"PYTHONPATH": str(asked.before)} if way == "before" else {}
     command = [sys.executable, "-m", "sluicegate", "serve", "--config", str(path)]
     with Server(way, command, port, folder / "out.log", environment) as server:
-        return send(program, Sending(port, frames, seconds, 2.0, 32), server.cpu_seconds)
+        return send(program, Sending(port, frames, asked.seconds, 2.0, 32, asked.rate or None), server.cpu_seconds)
 
 
 def main() -> None:
     """Rounds, then ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--rate", type=float, default=5000.0, help="requests/s; 0: as many as it can take")
     parser.add_argument("--before", type=Path)
     asked = parser.parse_args()
     end_on_signals()
@@ -91,7 +92,7 @@ def main() -> None:
         with upstream(site):
             for number in range(asked.rounds):
                 for way in ways if number % 2 == 0 else reversed(ways):
-                    sent = one(site, program, frames, way, asked.seconds, asked.before)
+                    sent = one(site, program, frames, way, asked)
                     found[way].append(sent)
                     said = f"{sent.per_second:,.0f}/s, {sent.cpu_per_thousand * 1000:.0f} us of CPU a request"
                     print(f"round {number + 1}, {way}: {said}, {sent.unexpected} unexpected", flush=True)

@@ -183,11 +183,13 @@ class History:
         done.append((name, counts, self._by_srv(tally.take_srvs())))
 
     def _by_srv(self, taken: Mapping[str, list[int]]) -> dict[str, SrvCounts]:
-        srvs: dict[str, SrvCounts] = {}
+        numbers, srvs = self._srvs.numbers, dict[str, SrvCounts]()
         for srv, (within, excess, throttled) in taken.items():
-            name = self._srvs.known(srv)
-            counts = (within, excess, throttled)
-            srvs[name] = counts if name not in srvs else srv_added(srvs[name], counts)
+            name = srv if srv in numbers else self._srvs.known(srv)
+            if name in srvs:
+                srvs[name] = srv_added(srvs[name], (within, excess, throttled))
+            else:
+                srvs[name] = (within, excess, throttled)
         return srvs
 
     def _close(self) -> None:

@@ -68,12 +68,14 @@ def add_counts(counts: list[int], more: Iterable[int]) -> None:
 
 def add_srvs(srvs: dict[str, list[int]], more: Mapping[str, Iterable[int]]) -> None:
     """Add to the counts of SRVs."""
-    for srv, counts in more.items():
+    for srv, (within, excess, throttled) in more.items():
         there = srvs.get(srv)
         if there is None:
-            srvs[srv] = list(counts)
+            srvs[srv] = [within, excess, throttled]
         else:
-            add_counts(there, counts)
+            there[0] += within
+            there[1] += excess
+            there[2] += throttled
 
 
 def packed(told: Mapping[str, Any]) -> bytes:

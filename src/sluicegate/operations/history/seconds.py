@@ -73,6 +73,7 @@ class Seconds:
         """Who did what in one second. A clock that went back may tell of a second again: both count."""
         pairs: list[tuple[int, int]] = []
         total = [0] * len(OUTCOMES)
+        numbers = self._srvs
         for user, counts, srvs in done:
             number = self._users.setdefault(user, len(self._users))
             if number >= MOST_USERS:
@@ -82,14 +83,18 @@ class Seconds:
                 total[outcome] += count
                 if count and outcome > 2:
                     pairs.append((base + outcome, count))
-            for srv, outcomes in srvs.items():
-                at = base + self._srvs[srv] * _SRV
-                pairs.extend((at + outcome, count) for outcome, count in enumerate(outcomes) if count)
+            for srv, (within, excess, throttled) in srvs.items():
+                at = base + numbers[srv] * _SRV
+                if within:
+                    pairs.append((at, within))
+                if excess:
+                    pairs.append((at + 1, excess))
+                if throttled:
+                    pairs.append((at + 2, throttled))
         pairs.sort()
         keys, counts_of = array("I", [key for key, _ in pairs]), array("I", [count for _, count in pairs])
-        within, excess, throttled, rejected, backlog = total
         packed = zlib.compress(keys.tobytes() + counts_of.tobytes(), 1) if pairs else b""
-        self._frames.append(Frame(second, (within, excess, throttled, rejected, backlog), packed))
+        self._frames.append(Frame(second, (total[0], total[1], total[2], total[3], total[4]), packed))
         self.octets += len(packed) + _FRAME
         while len(self._frames) > HOUR or (self.octets > self._most and len(self._frames) > 1):
             self.octets -= len(self._frames.popleft().pairs) + _FRAME
