@@ -7,7 +7,7 @@ import json
 import threading
 
 import pytest
-from rig import LARGE, SMALL, Client, message, request, wait_for
+from rig import LARGE, SMALL, Client, fetch, message, request, wait_for
 from test_gateway_controls import CAPACITY, USERS, put
 
 from sluicegate.operations.book import versions
@@ -16,6 +16,7 @@ from sluicegate.operations.store import trail
 from sluicegate.operations.store.store import OperationsStore
 
 SECOND = 1_000_000
+ADMIN = {"listen": "127.0.0.1:0"}
 TABLES = {"operations": {"database": "operations.db"}, "users": USERS, "capacity": CAPACITY}
 
 
@@ -88,10 +89,14 @@ def hook():
     server.server_close()
 
 
+def told_of(running):
+    return json.loads(fetch(running.admin_port, "/api/v1/status").body)["notices"]
+
+
 def test_everybody_is_told_of_an_emergency_capacity_and_that_it_is_over(gateway, store, tmp_path, hook):
     (tmp_path / "secret").write_text("x" * 32)
     channel = {"name": "duty", "webhook": f"http://127.0.0.1:{hook.server_address[1]}/", "secret": "file:secret"}
-    running = gateway(**TABLES | {"users": (USERS[0] | {"channel": [channel]}, USERS[1])})
+    running = gateway(**TABLES | {"users": (USERS[0] | {"channel": [channel]}, USERS[1])}, admin=ADMIN)
     made = put(store, "emergency-capacity", None, 3.0)
     wait_for(lambda: hook.came)
     assert "The maximum capacity is 3 SR/s" in json.dumps(hook.came[0])
@@ -101,3 +106,7 @@ def test_everybody_is_told_of_an_emergency_capacity_and_that_it_is_over(gateway,
         kept.end(connection, made.seq, who="alice", reason="over", at=trail.now())
     wait_for(lambda: len(hook.came) > 1)
     assert "Over: the maximum capacity is 3 SR/s" in json.dumps(hook.came[1])
+    wait_for(lambda: told_of(running)["channels"][0]["sent"] == 2)
+    assert told_of(running)["told"] == {"announcement": 2}
+    text = fetch(running.admin_port, "/metrics").body.decode()
+    assert 'sluicegate_notices_sent_total{channel="duty",user="Large"} 2.0' in text

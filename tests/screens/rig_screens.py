@@ -76,7 +76,7 @@ class Clock:
 class Standing:
     """What operations look at. `send` decides with the real throttle, and counts as the gateway does."""
 
-    recorder = accounts = backpressure = last_reload_error = governed = history = None
+    recorder = accounts = backpressure = last_reload_error = governed = history = notices = None
     breaker_state = "closed"
     upstream_connections = 12
     buffered = 0

@@ -24,6 +24,7 @@ from sluicegate.http.post import Caller
 from sluicegate.log import Log, logger
 from sluicegate.operations.account.service import CONNECTIONS, Accounts
 from sluicegate.operations.admin import admin_app, watching
+from sluicegate.operations.notices.lane import AT_ONCE
 from sluicegate.operations.record import Recorder
 from sluicegate.operations.running import Operations
 from sluicegate.operations.screens import described
@@ -41,7 +42,9 @@ if TYPE_CHECKING:
     from sluicegate.ledger import LocalLedger
     from sluicegate.operations.controls.governor import Governor
     from sluicegate.operations.history.history import History
+    from sluicegate.operations.notices.service import Notices
 
+AT_ONCE_AT_CHANNELS = 2 * AT_ONCE  # notices under way, each with a connection
 SWEEP = 0.25  # seconds
 LOOK = 1.0  # seconds
 
@@ -137,6 +140,11 @@ class Gateway:
     def history(self) -> History | None:
         """The history of usage; None where none is kept."""
         return self.operations.history if self.operations is not None else None
+
+    @property
+    def notices(self) -> Notices | None:
+        """Who tells Users; None where there is no database for it."""
+        return self.operations.notices if self.operations is not None else None
 
     @property
     def governed(self) -> Governor | None:
@@ -239,6 +247,7 @@ class Gateway:
         listening = listen("gateway.listen", address.host, address.port)
         self.port = int(listening.getsockname()[1])
         others = CONNECTIONS if settings.account is not None else 0
+        others += AT_ONCE_AT_CHANNELS if settings.operations is not None else 0
         senders = descriptors_for_senders(gateway.limits.connections, settings.capacity.max_in_flight + others)
         self._door = Door(self._reception, listening, prepared.tls, senders)
         if settings.record is not None:

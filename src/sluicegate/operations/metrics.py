@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from sluicegate import __version__
+from sluicegate.operations.notices import showing
 from sluicegate.operations.status import OUTCOMES
 
 if TYPE_CHECKING:
@@ -152,6 +153,8 @@ class GatewayCollector(Collector):
         yield from self._record()
         yield from self._operations()
         yield from self._history()
+        if self._watched.notices is not None:
+            yield from showing.metrics(self._watched.notices)
         if self._log is not None:
             yield CounterMetricFamily(
                 "sluicegate_log_lines_dropped", "Log lines that nobody took in time.", value=self._log.dropped

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from time import monotonic, time
 from typing import TYPE_CHECKING, NamedTuple
 
+from sluicegate.operations.notices import showing
 from sluicegate.operations.store.trail import shown
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def status(watched: Watched, rates: Rates) -> dict[str, object]:
         "record": _record(watched.recorder),
         "operations": _operations(watched.accounts),
         "controls": _controls(watched.governed),
+        "notices": None if watched.notices is None else showing.status(watched.notices),
         "history": _history(watched.history),
         "draining": watched.draining,
         "last_reload_error": watched.last_reload_error,

@@ -14,6 +14,7 @@ from sluicegate.settings import Settings
 if TYPE_CHECKING:
     from sluicegate.operations.controls.governor import Books
     from sluicegate.operations.controls.kinds import Control
+    from sluicegate.operations.notices.service import Notices
 
 
 class InFlight(Protocol):
@@ -158,6 +159,10 @@ class Watched(Protocol):
     @property
     def history(self) -> Remembered | None:
         """The history of usage; None where none is kept."""
+
+    @property
+    def notices(self) -> Notices | None:
+        """Who tells Users; None where nobody does."""
 
     @property
     def backpressure(self) -> Told | None:
