@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import http.server
 import json
 import threading
@@ -12,8 +13,9 @@ from test_gateway_controls import CAPACITY, USERS, put
 
 from sluicegate.operations.book import versions
 from sluicegate.operations.controls import kept
-from sluicegate.operations.store import trail
+from sluicegate.operations.store import tokens, trail
 from sluicegate.operations.store.store import OperationsStore
+from sluicegate.operations.store.verify import verify
 
 SECOND = 1_000_000
 ADMIN = {"listen": "127.0.0.1:0"}
@@ -110,3 +112,62 @@ def test_everybody_is_told_of_an_emergency_capacity_and_that_it_is_over(gateway,
     assert told_of(running)["told"] == {"announcement": 2}
     text = fetch(running.admin_port, "/metrics").body.decode()
     assert 'sluicegate_notices_sent_total{channel="duty",user="Large"} 2.0' in text
+
+
+@pytest.fixture
+def ask(gateway, store):
+    """Asks the book of a running gateway, as somebody."""
+    running = gateway(**TABLES, account={"listen": "127.0.0.1:0"})
+
+    def asking(role, name, method="GET", path="", body=None):
+        with store.changing() as connection:
+            shown, _, _ = tokens.create(connection, role=role, name=name, days=1, note="", who="op", at=trail.now())
+        made = http.client.HTTPConnection("127.0.0.1", running.gateway.accounts.port)
+        octets = None if body is None else json.dumps(body)
+        made.request(method, f"/api/v1/book{path}", octets, {"Authorization": f"Bearer {shown}"})
+        answer = made.getresponse()
+        told = json.loads(answer.read())
+        made.close()
+        return answer.status, told
+
+    asking.running = running
+    return asking
+
+
+BOOK = {"allocations": {"Large": 3, "Small": 5}, "note": "spring"}
+
+
+def test_a_book_that_one_account_puts_a_second_one_approves_over_the_api(ask, store):
+    status, told = ask("operator", "alice", "POST", body=BOOK)
+    assert (status, told["state"], told["by"]) == (201, "waits for approval", "alice")
+    status, told = ask("operator", "Alice", "POST", "/1/approve")
+    assert status == 409
+    assert "a second account approves it" in told["detail"]
+    status, told = ask("approver", "bob", "POST", "/1/approve")
+    assert (status, told["state"], told["approved_by"]) == (200, "approved", "bob")
+    assert allocations(ask.running) == [4, 2]  # until Monday
+    assert ask("viewer", "carol", path="/1")[1]["allocations"] == {"Large": 3, "Small": 5}
+    assert [one["version"] for one in ask("viewer", "carol")[1]["versions"]] == [1]
+    assert ask("approver", "bob", "POST", "/1/withdraw")[1]["state"] == "withdrawn"
+    with store.reading() as connection:
+        assert verify(connection).problems == []
+
+
+def test_a_rollback_over_the_api_is_in_force_when_the_answer_comes(ask, store):
+    approved(store, trail.now() - SECOND, Large=3, Small=5)
+    wait_for(lambda: allocations(ask.running) == [3, 5])
+    assert ask("operator", "alice", "POST", "/rollback")[0] == 201
+    assert allocations(ask.running) == [4, 2]
+    assert ask("operator", "alice", "POST", "/rollback")[0] == 409
+
+
+def test_a_book_that_cannot_be_is_refused_whole_and_nobody_else_may_change_it(ask):
+    status, told = ask("operator", "alice", "POST", body={"allocations": {"Large": 9, "Other": 5}})
+    assert status == 422
+    assert len(told["problems"]) == 3  # a stranger, one who is missing, and the sum
+    assert ask("operator", "alice", "POST", body={"allocations": []})[0] == 422
+    assert ask("viewer", "carol", "POST", body=BOOK)[0] == 403
+    assert ask("approver", "bob", "POST", body=BOOK)[0] == 403
+    assert ask("user", "Large")[0] == 403
+    assert ask("operator", "alice", "POST", "/7/approve")[0] == 404
+    assert ask("viewer", "carol")[1]["versions"] == []

@@ -9,6 +9,8 @@ from typing import Final
 from sluicegate.log import logger
 from sluicegate.operations.account.governed import Governed
 from sluicegate.operations.account.service import Accounts
+from sluicegate.operations.book import described as book_described
+from sluicegate.operations.book.api import BookApi
 from sluicegate.operations.book.in_force import books
 from sluicegate.operations.controls import described
 from sluicegate.operations.controls.api import ControlsApi
@@ -44,6 +46,8 @@ class Operations:
         self.accounts = Accounts(gateway, self._worker)
         controls = ControlsApi(gateway, self._worker, self.governor, self.accounts.reloaded)
         self.accounts.offer(Part(controls.routes(), described.PATHS))
+        book = BookApi(gateway, self._worker, self.governor, self.accounts.reloaded)
+        self.accounts.offer(Part(book.routes(), book_described.PATHS))
         self.notices = Notices(gateway.settings, self._worker)
         self.history = History(gateway, self._worker)
         self._allocations: dict[str, float] = {}
