@@ -153,6 +153,14 @@ def test_a_book_that_one_account_puts_a_second_one_approves_over_the_api(ask, st
         assert verify(connection).problems == []
 
 
+def test_a_book_that_no_longer_fits_the_configuration_is_not_approved(ask, store):
+    with store.changing() as connection:
+        versions.put(connection, {"Large": 3}, who="alice", at=trail.now())
+    status, told = ask("approver", "bob", "POST", "/1/approve")
+    assert (status, "does not fit the configuration" in told["detail"]) == (409, True)
+    assert ask("viewer", "carol", path="/1")[1]["state"] == "waits for approval"
+
+
 def test_a_rollback_over_the_api_is_in_force_when_the_answer_comes(ask, store):
     approved(store, trail.now() - SECOND, Large=3, Small=5)
     wait_for(lambda: allocations(ask.running) == [3, 5])

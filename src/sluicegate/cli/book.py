@@ -218,16 +218,13 @@ Examples:
 def approve(version: int, config: Path, who: str) -> None:
     """Approve VERSION, which another account has put: it comes into force on the next Monday, 00:00 in London."""
     from sluicegate.operations.book import versions  # noqa: PLC0415
-    from sluicegate.operations.book.checking import wrong_with  # noqa: PLC0415
+    from sluicegate.operations.book.checking import approve_fitting  # noqa: PLC0415
     from sluicegate.operations.store import trail  # noqa: PLC0415
 
     with store_of(config) as (store, settings):
         try:
             with store.changing() as connection:
-                wrong = list(wrong_with(versions.find(connection, version).book or {}, settings))
-                if wrong:
-                    raise click.ClickException(f"version {version} does not fit {config}: {wrong[0][1]}")
-                one = versions.approve(connection, version, who=who, at=trail.now(), **by_whom())
+                one = approve_fitting(connection, version, settings, who=who, at=trail.now(), **by_whom())
         except versions.BookRefused as error:
             raise click.ClickException(str(error)) from None
     click.echo(

@@ -152,33 +152,23 @@ class Desk:
             KeyError: no such User.
             ValueError: the profile cannot be; nothing has changed.
         """
-        served = self.users[name]
-        in_file = Profile.of_user(next(user for user in self.settings.users if user.name == name))
-        counts = in_file if profile is None else profile
-        self.ledger.set_profile(name, counts)
-        if profile is None:
-            self._own.pop(name, None)
-        else:
-            self._own[name] = profile
-        self.book = self.book.with_profiles({name: counts})
-        served.take_profile(counts)
+        if name not in self.users:
+            raise KeyError(name)
+        self.set_profiles({name: profile})
 
     def set_profiles(self, own: Mapping[str, Profile | None]) -> None:
         """The same for several Users at once; names of no User are remembered for when there is one.
 
         Raises:
-            ValueError: one of them cannot be.
+            ValueError: one of them cannot be; it and those after it have not changed.
         """
-        for name, profile in own.items():
-            if profile is None:
-                self._own.pop(name, None)
-            else:
-                self._own[name] = profile
-        self.book = Book.from_settings(self.settings).with_profiles(self._own)
-        for holder in self.book.holders:
+        kept = {name: profile for name, profile in {**self._own, **own}.items() if profile is not None}
+        book = Book.from_settings(self.settings).with_profiles(kept)
+        for holder in book.holders:
             if holder.name in own:
                 self.ledger.set_profile(holder.name, holder.profile)
                 self.users[holder.name].take_profile(holder.profile)
+        self._own, self.book = kept, book
 
     def _take(self, settings: Settings, book: Book) -> None:
         names = {holder.name for holder in book.holders}

@@ -168,7 +168,7 @@ class Exchange(Carriage):
             if self._note is not None:
                 self._note.outcome = "passed"
             if desk.throttled is not None:
-                self._explain(desk.throttled, served, header, started, None, None)
+                self._explain(desk.throttled, served, header, started, _place(served, header)[1], None, None)
         self._parts = [message]
         desk.places.take(served.seats)
         desk.breaker.probe(started)
@@ -219,12 +219,8 @@ class Exchange(Carriage):
         self.refuse(problem, detail, retry_after=max(1, round(seconds)))
 
     def _throttle(self, served: Served, header: Header, now: float, drill: bool = False) -> None:
-        profile = served.profile
-        if profile is None:
-            seconds = self.desk.ledger.retry_after(served.account, self.weight, now)
-        else:
-            rank, reserve = profile.place(header.srv, header.command_variant, header.target)
-            seconds = self.desk.ledger.retry_after(served.account, self.weight, now, rank, reserve)
+        rank, reserve = _place(served, header)
+        seconds = self.desk.ledger.retry_after(served.account, self.weight, now, rank, reserve)
         if self._takes_429(served, header):
             served.tally.answered_429 += 1
             answer = served.answer_429
@@ -232,7 +228,7 @@ class Exchange(Carriage):
             served.tally.answered_503 += 1
             answer = served.answer_503
         if self.desk.throttled is not None:
-            self._explain(self.desk.throttled, served, header, now, answer.status, seconds, drill)
+            self._explain(self.desk.throttled, served, header, now, reserve, answer.status, seconds, drill)
         self._come_again(answers.THROTTLED, answer, seconds)
 
     def _explain(
@@ -241,13 +237,12 @@ class Exchange(Carriage):
         served: Served,
         header: Header,
         now: float,
+        reserve: float,
         status: int | None,
         seconds: int | None,
         drill: bool = False,
     ) -> None:
         """Keep what the banks hold at this moment, for who asks why."""
-        profile = served.profile
-        reserve = profile.place(header.srv, header.command_variant, header.target)[1] if profile is not None else 0.0
         throttle = self.desk.ledger.throttle
         ring.take(throttle, served.account, header, now, self.weight, reserve, status, seconds, drill)
 
@@ -303,3 +298,9 @@ class Exchange(Carriage):
             self.front.answer_an_offence(answer, self)
         else:
             self.front.answer(answer, self)
+
+
+def _place(served: Served, header: Header) -> tuple[int, float]:
+    """The rank of a request among its User's own priorities, and what is reserved above it; without any, 0 and 0."""
+    profile = served.profile
+    return (0, 0.0) if profile is None else profile.place(header.srv, header.command_variant, header.target)

@@ -64,6 +64,7 @@ class Operations:
         try:
             async with asyncio.timeout(AT_START):
                 await self._govern()
+                await self.accounts.look()
         except TimeoutError:
             logger().error("the operations database does not answer: the file counts as it is so far")
         await self.accounts.start()

@@ -25,6 +25,7 @@ from sluicegate.operations.account.profiles import OwnProfiles
 from sluicegate.operations.site.allowance import Allowance
 from sluicegate.operations.site.guarded import Endpoint, guarded, routed
 from sluicegate.operations.site.principal import USER, Principal
+from sluicegate.operations.site.reading import body_of
 from sluicegate.operations.site.refusal import HEADERS, NOT_FOUND, TOO_OFTEN, Refusal
 from sluicegate.operations.store import trail, versions
 from sluicegate.operations.store.store import OperationsStore
@@ -129,7 +130,7 @@ class AccountApi:
             raise Refusal(KIND, f"send {documents.JSON} or {documents.TOML}, and say so in Content-Type")
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise Refusal(KIND, "send it as it is, without a Content-Encoding")
-        octets = await _body(request)
+        octets = await body_of(request, documents.MOST_OCTETS, TOO_LARGE)
         try:
             file, profile = await asyncio.to_thread(_read, octets, kind)
         except documents.Unfit as error:
@@ -275,16 +276,6 @@ def _number(request: Request) -> int:
 
 def _no_version(number: int) -> Refusal:
     return Refusal(NOT_FOUND, f"there is no version {number}, or it is not kept any more: the last {versions.KEPT} are")
-
-
-async def _body(request: Request) -> bytes:
-    """The body, as far as it is allowed. Raises Refusal."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > documents.MOST_OCTETS:
-            raise Refusal(TOO_LARGE, f"more than {documents.MOST_OCTETS:,} octets", fields={"Connection": "close"})
-    return bytes(body)
 
 
 def _take(allowance: Allowance, user: str, why: str) -> None:

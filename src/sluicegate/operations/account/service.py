@@ -30,7 +30,6 @@ from sluicegate.operations.store.worker import Unavailable, Worker
 from sluicegate.settings import AccountApi
 from sluicegate.settings import SignIn as SignInSettings
 
-AT_START: Final = 5.0  # seconds that a start waits for the database
 CONNECTIONS: Final = MOST  # descriptors that the API may take
 
 
@@ -104,7 +103,7 @@ class Accounts:
         self._parts.append(part)
 
     async def start(self) -> None:
-        """Bring what Users have set into force, and begin to answer. Raises OSError: the address, or a TLS file."""
+        """Begin to answer. Raises OSError: the address, or a TLS file."""
         account = self._gateway.settings.account
         if account is not None:
             if account.tls is not None:
@@ -115,11 +114,6 @@ class Accounts:
             routes += [route for part in self._parts for route in part.routes]
             self._site = site(self._gate, routes, secure=self._secure)
             self._door = Door(self._site, listening, self._tls)
-        try:
-            async with asyncio.timeout(AT_START):
-                await self._catch_up()
-        except TimeoutError:
-            logger().error("the operations database does not answer: the profiles of the configuration count so far")
         if self._door is not None:
             self._spawn(self._door.serve())
 

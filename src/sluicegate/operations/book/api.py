@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from sluicegate.front.problems import Problem
 from sluicegate.log import logger
 from sluicegate.operations.book import versions
-from sluicegate.operations.book.checking import wrong_with
+from sluicegate.operations.book.checking import approve_fitting, wrong_with
 from sluicegate.operations.book.described import MOST_OCTETS, MOST_VERSIONS, PREFIX
 from sluicegate.operations.book.versions import BookRefused, NoSuchBook, Version
 from sluicegate.operations.site.guarded import guarded, routed
 from sluicegate.operations.site.principal import APPROVER, OPERATOR, STAFF
+from sluicegate.operations.site.reading import model_of
 from sluicegate.operations.site.refusal import HEADERS, NOT_FOUND, Refusal
 from sluicegate.operations.store import trail
 
@@ -81,7 +82,7 @@ class BookApi:
         return JSONResponse(_told(one, at, now) | more, headers=HEADERS)
 
     async def _put(self, request: Request, principal: Principal) -> Response:
-        asked = await _read(request)
+        asked = await model_of(request, _Asked, MOST_OCTETS, TOO_LARGE, UNFIT)
         wrong = [
             f"{name}: {why}" if name else why for name, why in wrong_with(asked.allocations, self._gateway.settings)
         ]
@@ -96,8 +97,12 @@ class BookApi:
 
     async def _approve(self, request: Request, principal: Principal) -> Response:
         number = _number(request)
+        settings = self._gateway.settings
         return await self._step(
-            200, lambda connection, at: versions.approve(connection, number, who=principal.who, at=at, by=principal.by)
+            200,
+            lambda connection, at: approve_fitting(
+                connection, number, settings, who=principal.who, at=at, by=principal.by
+            ),
         )
 
     async def _withdraw(self, request: Request, principal: Principal) -> Response:
@@ -168,16 +173,3 @@ def _told(one: Version, at: int, now: int | None) -> dict[str, Any]:
 
 def _number(request: Request) -> int:
     return int(request.path_params["version"])
-
-
-async def _read(request: Request) -> _Asked:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_OCTETS:
-            raise Refusal(TOO_LARGE, f"more than {MOST_OCTETS:,} octets", fields={"Connection": "close"})
-    try:
-        return _Asked.model_validate_json(bytes(body))
-    except ValidationError as error:
-        told = [f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}"[:200] for one in error.errors()[:20]]
-        raise Refusal(UNFIT, told[0], problems=told) from None

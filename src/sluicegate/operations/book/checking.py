@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from typing import Any
 
+from sqlalchemy import Connection
+
+from sluicegate.operations.book import versions
+from sluicegate.operations.book.versions import BookRefused, Version
 from sluicegate.settings import Settings
 from sluicegate.settings.problems import figure, shown
 from sluicegate.settings.table import LOWEST_RATE
@@ -25,6 +30,16 @@ def wrong_with(allocations: Mapping[str, float], settings: Settings) -> Iterator
     if total > maximum:
         said = f"the allocations add up to {figure(float(total))} SR/s and the maximum is {figure(float(maximum))}"
         yield "", f"{said}: {figure(float(total - maximum))} SR/s too many"
+
+
+def approve_fitting(
+    connection: Connection, version: int, settings: Settings, *, who: str, at: int, **said: Any
+) -> Version:
+    """A second account agrees to a version that fits the configuration as it is now. Raises BookRefused, NoSuchBook."""
+    wrong = next(wrong_with(versions.find(connection, version).book or {}, settings), None)
+    if wrong is not None:
+        raise BookRefused(f"version {version} does not fit the configuration: {wrong[1]}")
+    return versions.approve(connection, version, who=who, at=at, **said)
 
 
 def total_of(allocations: Mapping[str, float]) -> Decimal:

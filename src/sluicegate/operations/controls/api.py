@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from sluicegate.front.problems import Problem
@@ -17,6 +17,7 @@ from sluicegate.operations.controls.governor import Governor
 from sluicegate.operations.controls.kinds import Control, Wanted
 from sluicegate.operations.site.guarded import guarded, routed
 from sluicegate.operations.site.principal import OPERATOR, STAFF
+from sluicegate.operations.site.reading import model_of
 from sluicegate.operations.site.refusal import HEADERS, NOT_FOUND, Refusal
 from sluicegate.operations.store import trail
 
@@ -89,7 +90,7 @@ class ControlsApi:
 
     async def put(self, request: Request, principal: Principal) -> Response:
         """Put one; unconfirmed, say what it would do."""
-        asked, who = await _read(request, Asked), principal.told
+        asked, who = await model_of(request, Asked, MOST_OCTETS, TOO_LARGE, UNFIT), principal.told
         wanted = Wanted(asked.do, asked.user, asked.value, asked.seconds)
         settings = self._gateway.settings
         try:
@@ -110,7 +111,7 @@ class ControlsApi:
         """End one by its number."""
         text = str(request.path_params["control"])
         number = int(text) if text.isdecimal() and text.isascii() and len(text) <= 18 else 0
-        asked, who = await _read(request, Ended), principal.told
+        asked, who = await model_of(request, Ended, MOST_OCTETS, TOO_LARGE, UNFIT), principal.told
         try:
             ended, row = await self._worker.do(lambda store: _end(store, number, who, asked.reason))
         except kept.NoSuchControl:
@@ -122,19 +123,6 @@ class ControlsApi:
     async def _take(self) -> None:
         if await self._governor.catch_up():
             self._changed()
-
-
-async def _read(request: Request, model: type[Any]) -> Any:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_OCTETS:
-            raise Refusal(TOO_LARGE, f"more than {MOST_OCTETS:,} octets", fields={"Connection": "close"})
-    try:
-        return model.model_validate_json(bytes(body))
-    except ValidationError as error:
-        told = [f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}"[:200] for one in error.errors()[:20]]
-        raise Refusal(UNFIT, told[0], problems=told) from None
 
 
 def _told(one: Control) -> dict[str, Any]:
