@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from sluicegate.allocation.places import Seats
 from sluicegate.front.listener import Door, descriptors_for_senders
 from sluicegate.front.reception import Reception
 from sluicegate.gateway.backpressure import MOST_OCTETS, BackPressure, Refusals
 from sluicegate.gateway.desk import Desk
 from sluicegate.gateway.exchange import Exchange
 from sluicegate.gateway.prepared import Prepared, prepare
+from sluicegate.gateway.seen import Seen
 from sluicegate.http.listening import listen
 from sluicegate.http.pool import Pool
 from sluicegate.http.post import Caller
 from sluicegate.log import Log, logger
-from sluicegate.operations.account.service import CONNECTIONS, Accounts
+from sluicegate.operations.account.service import CONNECTIONS
 from sluicegate.operations.admin import admin_app, watching
 from sluicegate.operations.notices.lane import AT_ONCE
 from sluicegate.operations.record import Recorder
@@ -34,22 +34,17 @@ from sluicegate.operations.screens.throttled import Throttled
 from sluicegate.operations.site.app import Part
 from sluicegate.operations.site.guarded import guarded
 from sluicegate.operations.status import Above, Rates, above
-from sluicegate.operations.tally import Tally, Totals
 from sluicegate.settings import Settings
 
 if TYPE_CHECKING:
-    from sluicegate.allocation import Book, Overlay, Profile
-    from sluicegate.ledger import LocalLedger
-    from sluicegate.operations.controls.governor import Governor
-    from sluicegate.operations.history.history import History
-    from sluicegate.operations.notices.service import Notices
+    from sluicegate.allocation import Overlay, Profile
 
 AT_ONCE_AT_CHANNELS = 2 * AT_ONCE  # notices under way, each with a connection
 SWEEP = 0.25  # seconds
 LOOK = 1.0  # seconds
 
 
-class Gateway:
+class Gateway(Seen):
     """One gateway in one event loop.
 
     Args:
@@ -73,83 +68,6 @@ class Gateway:
         self._reachable = True
         self._stop = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
-
-    # --- what operations look at
-
-    @property
-    def settings(self) -> Settings:
-        """The settings in force."""
-        return self.desk.settings
-
-    @property
-    def book(self) -> Book:
-        """The allocation book in force."""
-        return self.desk.book
-
-    @property
-    def ledger(self) -> LocalLedger:
-        """Where the banks live."""
-        return self.desk.ledger
-
-    @property
-    def totals(self) -> Totals:
-        """The counters of the gateway."""
-        return self.desk.totals
-
-    @property
-    def tallies(self) -> Mapping[str, Tally]:
-        """The counters of each User."""
-        return {name: user.tally for name, user in self.desk.users.items()}
-
-    @property
-    def in_flight(self) -> Mapping[str, Seats]:
-        """Each User's requests at the upstream."""
-        return {name: user.seats for name, user in self.desk.users.items()}
-
-    @property
-    def breaker_state(self) -> str:
-        """The upstream's breaker."""
-        return self.desk.breaker.state
-
-    @property
-    def upstream_connections(self) -> int:
-        """Connections to the upstream."""
-        return len(self._pool)
-
-    @property
-    def buffered(self) -> int:
-        """Octets of messages that are held."""
-        return self.desk.buffered
-
-    @property
-    def draining(self) -> bool:
-        """Whether it is stopping."""
-        return self.desk.draining
-
-    @property
-    def recorder(self) -> Recorder | None:
-        """Who keeps the traffic record, if one is kept."""
-        return self.desk.recorder
-
-    @property
-    def accounts(self) -> Accounts | None:
-        """The accounts of Users; None where there is no database for them."""
-        return self.operations.accounts if self.operations is not None else None
-
-    @property
-    def history(self) -> History | None:
-        """The history of usage; None where none is kept."""
-        return self.operations.history if self.operations is not None else None
-
-    @property
-    def notices(self) -> Notices | None:
-        """Who tells Users; None where there is no database for it."""
-        return self.operations.notices if self.operations is not None else None
-
-    @property
-    def governed(self) -> Governor | None:
-        """What lies over the configuration file; None where there is no database for it."""
-        return self.operations.governor if self.operations is not None else None
 
     # --- its life
 
