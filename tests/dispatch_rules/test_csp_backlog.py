@@ -150,6 +150,21 @@ def test_of_very_many_users_those_who_have_most_open_are_listed():
     assert told["others"] == 60
 
 
+def test_what_is_taken_and_what_ends_while_the_store_counts_is_not_lost():
+    backlog = Backlog(100, 60.0, {"A": 1.0, "B": 1.0})
+    backlog.took("A")
+    backlog.counting()
+    backlog.took("A")
+    backlog.took("new")
+    backlog.ended("A", 1.0)
+    backlog.took("B")
+    backlog.gave_back("B")
+    backlog.recount({"A": 1})  # as the store was when it was asked
+    assert backlog.taken == 2
+    backlog.recount({"A": 1})  # and the next count is the store's word again
+    assert backlog.taken == 1
+
+
 def test_a_recount_is_the_stores_word():
     backlog = Backlog(100, 3600.0, {"A": 1.0})
     fill(backlog, "A", most=30)

@@ -89,6 +89,7 @@ class Backlog:
         self._old = False
         self._hint = 0.0
         self._turn = 0.0
+        self._meanwhile: dict[str, int] | None = None
         self.recount({})
 
     @property
@@ -102,6 +103,7 @@ class Backlog:
         if held is None:
             held = self._held[user] = _Held()
         self._places.take(held)
+        self._changed(user, 1)
 
     def ended(self, user: str, now: float) -> None:
         """An SR of a User came to its end, delivered or returned."""
@@ -109,6 +111,7 @@ class Backlog:
         if held is None or not held.taken:
             return
         self._places.leave(held)
+        self._changed(user, -1)
         held.drain.ended(now)
         self._drain.ended(now)
         if not held.taken and user not in self._allocations:
@@ -119,9 +122,27 @@ class Backlog:
         held = self._held.get(user)
         if held is not None and held.taken:
             self._places.leave(held)
+            self._changed(user, -1)
+
+    def counting(self) -> None:
+        """The store is being asked: what is taken and what ends from now on is not in its answer."""
+        self._meanwhile = {}
+
+    def _changed(self, user: str, by: int) -> None:
+        if self._meanwhile is not None:
+            self._meanwhile[user] = self._meanwhile.get(user, 0) + by
 
     def recount(self, counts: Mapping[str, int]) -> None:
-        """How many are open by User, as the store says: other dispatchers take some, too."""
+        """How many are open by User, as the store says: other dispatchers take some, too.
+
+        What has changed since `counting` is added. What was written just before the store looked may count twice, or
+        not, until the next time.
+        """
+        if self._meanwhile:
+            counts = {
+                user: counts.get(user, 0) + self._meanwhile.get(user, 0) for user in {**counts, **self._meanwhile}
+            }
+        self._meanwhile = None
         for user in [user for user in self._held if user not in self._allocations and not counts.get(user)]:
             del self._held[user]
         for user in counts:

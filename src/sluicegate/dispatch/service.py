@@ -183,6 +183,8 @@ class Dispatcher:
         if now < self._next_count and not self.depot.look_again:
             return
         self.depot.look_again = False
+        for backlog in self.depot.backlogs.values():
+            backlog.counting()
         try:
             self.depot.restart(await asyncio.to_thread(self.store.look))
         except StoreError:
