@@ -99,7 +99,7 @@ bench-relay: $(READY)  ## a relay beside the gateway's own rate, plain and as de
 
 .PHONY: fuzz
 fuzz: $(READY)  ## damaged messages for ten minutes: do both readings of a header agree?
-	@$(BIN)/python -m tests.duis.fuzz --seconds 600
+	@PYTHONPATH=tests $(BIN)/python -m duis.fuzz --seconds 600
 
 .PHONY: api
 api: $(READY)  ## schemathesis asks a running gateway whatever its API may be asked, for some minutes (EXAMPLES=2000)

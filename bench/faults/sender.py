@@ -17,7 +17,8 @@ from time import monotonic, time
 
 from bench.faults.site import NOWHERE, SENDERS, Site
 from sluicegate.duis import MalformedMessage, compose_request, read_response, request_key
-from sluicegate.http.post import Answer, Caller, CallFailed
+from sluicegate.http.call import Answer, CallFailed
+from sluicegate.http.post import Caller
 from sluicegate.settings.fields import Upstream
 
 SRVS = ("2.2", "4.1.1", "6.15.1", "7.4")

@@ -25,7 +25,8 @@ from sluicegate.cli import main
 from sluicegate.dispatch.fitting import Waits
 from sluicegate.dispatch.service import Dispatcher
 from sluicegate.duis import compose_request, compose_response, read_header, read_response
-from sluicegate.http.post import Answer, Caller
+from sluicegate.http.call import Answer
+from sluicegate.http.post import Caller
 from sluicegate.settings import Settings, Upstream, parse
 from sluicegate.simulate.answering import Request
 from sluicegate.simulate.messages import response

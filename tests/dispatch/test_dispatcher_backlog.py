@@ -19,7 +19,8 @@ from dispatch_rig import (
 
 from sluicegate.dispatch.fitting import Waits
 from sluicegate.gateway import Gateway
-from sluicegate.http.post import Answer, Caller
+from sluicegate.http.call import Answer
+from sluicegate.http.post import Caller
 from sluicegate.settings import Upstream
 
 CEILING = 40

@@ -23,7 +23,7 @@ from dispatch_rig import (
 from sluicegate.database.errors import StoreError
 from sluicegate.dispatch import service
 from sluicegate.dispatch.parcel import State
-from sluicegate.http.post import CallFailed
+from sluicegate.http.call import CallFailed
 
 DEVICE = device(1)
 

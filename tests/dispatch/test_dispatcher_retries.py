@@ -20,7 +20,7 @@ from dispatch_rig import (
 
 from sluicegate.database.errors import StoreError
 from sluicegate.dispatch.parcel import Parcel
-from sluicegate.http.post import Answer
+from sluicegate.http.call import Answer
 
 
 def first_ones(most: int, answer: tuple[int, bytes, str]) -> Script:

@@ -1,4 +1,4 @@
-"""Holds the quick way to the real parser on damaged messages: `python -m tests.duis.fuzz --seconds 60`."""
+"""Holds the quick way to the real parser on damaged messages: `PYTHONPATH=tests python -m duis.fuzz --seconds 60`."""
 
 import argparse
 import time

@@ -12,7 +12,7 @@ from rig_backpressure import HOSTILE, full, told
 from structlog.testing import capture_logs
 
 from sluicegate.gateway.backpressure import MOST_OCTETS, BackPressure, NoNews, read
-from sluicegate.http.post import Answer, CallFailed
+from sluicegate.http.call import Answer, CallFailed
 from sluicegate.settings import Backpressure
 
 JSON = st.recursive(

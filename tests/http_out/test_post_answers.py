@@ -168,7 +168,7 @@ def test_an_answer_that_comes_before_the_request_is_whole_counts_and_its_connect
 def test_over_tls_and_a_certificate_that_cannot_be_trusted_is_no_connection(run, server_tls, client_tls) -> None:
     import ssl
 
-    from sluicegate.http.post import CallFailed
+    from sluicegate.http.call import CallFailed
 
     async def go() -> None:
         async with serving(obliging, server_tls) as server:

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from out_server import Line, calling, obliging, serving, until
 
-from sluicegate.http import post
-from sluicegate.http.post import Answer, Caller, CallFailed
+from sluicegate.http import call, post
+from sluicegate.http.call import Answer, CallFailed
+from sluicegate.http.post import Caller
 from sluicegate.settings import Timeouts, Upstream
 
 
@@ -245,7 +246,7 @@ def test_a_server_that_reads_nothing_costs_no_memory_and_is_not_waited_for(run) 
             (connection,) = caller._pool._all
             assert connection.full
             assert connection.transport is not None
-            assert connection.transport.get_write_buffer_size() <= 2 * post.PIECE
+            assert connection.transport.get_write_buffer_size() <= 2 * call.PIECE
             assert (await asking).sent is True
             assert len(caller) == 0
 
@@ -326,7 +327,7 @@ def test_who_is_cancelled_leaves_no_connection_that_others_could_get_its_answer_
 
 
 def test_who_is_cancelled_as_the_answer_comes_does_not_spoil_the_connection(run, monkeypatch) -> None:
-    succeed = post._Call._succeed
+    succeed = call.Call._succeed
 
     async def go() -> None:
         async with serving() as server, calling(server) as caller:
@@ -336,7 +337,7 @@ def test_who_is_cancelled_as_the_answer_comes_does_not_spoil_the_connection(run,
                 succeed(*told)
                 asking.cancel()
 
-            monkeypatch.setattr(post._Call, "_succeed", succeed_and_cancel)
+            monkeypatch.setattr(call.Call, "_succeed", succeed_and_cancel)
             with pytest.raises(asyncio.CancelledError):
                 await asking
             monkeypatch.undo()

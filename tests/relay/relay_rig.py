@@ -19,7 +19,7 @@ from sluicegate.dispatch.parcel import Kind, State
 from sluicegate.dispatch.store.opening import open_store
 from sluicegate.dispatch.writer import Writer
 from sluicegate.duis import compose_request, compose_response, read_header, request_key
-from sluicegate.http.post import Answer, CallFailed
+from sluicegate.http.call import Answer, CallFailed
 from sluicegate.relay.callback import post_office
 from sluicegate.relay.classes import Classes
 from sluicegate.relay.clock import Clock

@@ -14,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from relay_rig import CLASSES, PATIENCE, response
 
 from sluicegate.cli import main
-from sluicegate.http.post import Answer, Caller
+from sluicegate.http.call import Answer
+from sluicegate.http.post import Caller
 from sluicegate.relay.service import RelayService
 from sluicegate.settings import Upstream, parse_relay
 

@@ -350,7 +350,7 @@ async def test_a_sender_may_say_its_class_and_its_deadline_within_bounds(bench: 
 
 @in_a_loop
 async def test_a_page_with_200_is_no_acknowledgement(bench: Bench) -> None:
-    from sluicegate.http.post import Answer
+    from sluicegate.http.call import Answer
 
     hands = await bench.desk()
     sender = hands.send(sr(DEVICE, 1))

@@ -15,7 +15,7 @@ from relay_rig import TOP_UP, device, in_a_loop, kind_of, request_id, sr, turns,
 from relay_service_rig import Came, House
 
 from sluicegate.database.errors import StoreError
-from sluicegate.http.post import CallFailed
+from sluicegate.http.call import CallFailed
 from sluicegate.relay import service as services
 from sluicegate.settings import parse_relay
 

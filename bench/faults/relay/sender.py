@@ -10,7 +10,7 @@ from time import time
 
 from bench.faults.sender import Senders, Sent, _code
 from sluicegate.duis import MalformedMessage, read_response, request_key
-from sluicegate.http.post import Answer, CallFailed
+from sluicegate.http.call import Answer, CallFailed
 
 HANG_UP = 0.05
 """Part of the sends whose sender has no patience (hold mode)."""

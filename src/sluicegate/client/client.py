@@ -18,7 +18,7 @@ from sluicegate.client.errors import Expired, Refused, SluicegateError, Throttle
 from sluicegate.client.posted import Posted
 from sluicegate.client.tls import Verify, tls_context
 from sluicegate.duis import LISTS_DEVICES, MalformedMessage, header_key, read_header, request_key, web_service
-from sluicegate.http.post import Answer
+from sluicegate.http.call import Answer
 from sluicegate.relay.judging import Ruling, Verdict, judge
 from sluicegate.relay.pace import Pace
 from sluicegate.relay.waiting import WaitingLine

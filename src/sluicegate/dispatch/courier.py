@@ -18,7 +18,7 @@ from sluicegate.dispatch.judge import Ruling, Verdict
 from sluicegate.dispatch.pace import Pace
 from sluicegate.dispatch.parcel import Kind, Parcel, Settlement, State
 from sluicegate.duis import LARGE_OCTETS
-from sluicegate.http.post import Answer, CallFailed
+from sluicegate.http.call import Answer, CallFailed
 from sluicegate.http.strategy import RetryStrategy
 from sluicegate.log import logger
 

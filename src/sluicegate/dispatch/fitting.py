@@ -19,7 +19,8 @@ from sluicegate.dispatch.judge import Verdict, judge, judge_user
 from sluicegate.dispatch.pace import Pace
 from sluicegate.dispatch.parcel import CSP, USER
 from sluicegate.dispatch.window import Window
-from sluicegate.http.post import MOST_BODY, Answer, Caller
+from sluicegate.http.call import Answer
+from sluicegate.http.post import MOST_BODY, Caller
 from sluicegate.http.strategy import RetryStrategy
 from sluicegate.http.tls import client_context
 from sluicegate.routing import Routes

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from sluicegate.duis import Header
 from sluicegate.gateway.answers import BACKLOG_429, BACKLOG_503, ComeAgain
-from sluicegate.http.post import Answer, CallFailed
+from sluicegate.http.call import Answer, CallFailed
 from sluicegate.log import logger
 from sluicegate.settings import Backpressure
 

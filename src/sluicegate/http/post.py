@@ -1,20 +1,19 @@
-"""One request on the pool's connections, and its answer whole: for who asks by itself and carries for nobody."""
+"""Requests on a pool's connections, each with its answer whole: for who asks by itself and carries for nobody."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from time import monotonic
-from typing import NamedTuple
 
-from sluicegate.http.heads import AnswerHead, KnownAnswer, KnownHeads
+from sluicegate.http.call import Answer, Call, CallFailed, Told, read_fields
+from sluicegate.http.heads import KnownHeads
 from sluicegate.http.pool import Pool, Waits
 from sluicegate.http.upstream import UpstreamConnection
 from sluicegate.settings import Upstream as Address
 
-PIECE = 262_144  # octets of a body that are written at once
 MOST_BODY = 1_048_576  # octets of an answer's body, unless said otherwise
 MOST_STARTS, LONGEST_START = 256, 4096
 """Starts of requests that are remembered, and octets of each: a sender writes the same ones again and again."""
@@ -27,36 +26,6 @@ _OURS = frozenset(
 )
 """Fields that frame the request: they are written here and nowhere else."""
 _PORTS = {"http": 80, "https": 443}
-
-
-class CallFailed(OSError):  # noqa: N818 - named after what has happened
-    """There is no answer. `str()` is fit for a log: it names the address, and nothing of the request.
-
-    Attributes:
-        sent: whether any octet of the request may have reached the other side.
-    """
-
-    def __init__(self, why: str, sent: bool) -> None:
-        super().__init__(why)
-        self.sent = sent
-
-
-class Answer(NamedTuple):
-    """An answer, whole.
-
-    Attributes:
-        status: 200 to 999.
-        fields: by lower-case name; those of one name are joined by commas. Those for this hop only, and
-            Content-Length, are not among them. Not to be changed.
-        body: without its coding for the transfer.
-    """
-
-    status: int
-    fields: dict[bytes, bytes]
-    body: bytes
-
-
-Told = Callable[[Answer | CallFailed], None]
 
 
 class Caller:
@@ -91,7 +60,7 @@ class Caller:
         self._pool = _Pool(loop, address, timeouts, None, tls)
         self._prefix = address.prefix.encode("ascii")
         self._host = b"Host: %b\r\n" % _host(address).encode("ascii")
-        self._calls: set[_Call] = set()
+        self._calls: set[Call] = set()
         self._known: KnownHeads[dict[bytes, bytes]] = KnownHeads()
         self._starts: dict[tuple[str, tuple[tuple[str, str], ...]], bytes] = {}
         self._closed = False
@@ -158,8 +127,8 @@ class Caller:
         finally:
             call.drop()
 
-    def _start(self, head: bytes, body: bytes, seconds: float, told: Told) -> _Call:
-        call = _Call(self, head, body, told)
+    def _start(self, head: bytes, body: bytes, seconds: float, told: Told) -> Call:
+        call = Call(self, head, body, told)
         if self._closed:
             self._loop.call_soon(call.fail, "no more requests are sent: it was closed")
             return call
@@ -191,7 +160,7 @@ class Caller:
 
     # --- for its calls
 
-    def over(self, call: _Call) -> None:
+    def over(self, call: Call) -> None:
         """One has come to its end."""
         self._calls.discard(call)
 
@@ -203,7 +172,7 @@ class Caller:
         """The fields of an answer whose head was read before, octet for octet."""
         found = self._known.get(back)
         if found is None:
-            found = _read(back)
+            found = read_fields(back)
             self._known.learn(back, found)
         return found
 
@@ -215,159 +184,6 @@ class _Pool(Pool):
         if isinstance(error, TimeoutError) and not str(error):
             return f"no connection within {self._timeouts.upstream_connect:g} s"
         return f"no connection ({str(error) or type(error).__name__})"
-
-
-class _Call:
-    """One request: who waits for the answer (an `Asker`).
-
-    Attributes:
-        done: whether there is an end, told or not wanted.
-        timer: until it is overdue.
-        whole: whether all of the request was handed to its connection.
-        call_off: what calls off the connecting, while that goes on.
-    """
-
-    __slots__ = (
-        "_body",
-        "_caller",
-        "_connection",
-        "_fields",
-        "_parts",
-        "_sent",
-        "_start",
-        "_status",
-        "_told",
-        "_written",
-        "call_off",
-        "done",
-        "timer",
-        "whole",
-    )
-
-    def __init__(self, caller: Caller, head: bytes, body: bytes, told: Told) -> None:
-        self._caller = caller
-        self._start = head
-        self._body = body
-        self._written = 0
-        self._sent = False
-        self._connection: UpstreamConnection | None = None
-        self._status = 0
-        self._fields: dict[bytes, bytes] = {}
-        self._parts = bytearray()
-        self._told = told
-        self.done = False
-        self.timer: asyncio.TimerHandle | None = None
-        self.call_off: Callable[[], object] | None = None
-        self.whole = False
-
-    # --- the request
-
-    def connected(self, connection: UpstreamConnection) -> None:
-        self.call_off = None
-        if self.done:
-            self._caller.give(connection)
-            return
-        self._connection = connection
-        self._sent = True
-        if len(self._body) <= PIECE:
-            self.whole = True
-            connection.send(self, self._start + self._body)
-        else:
-            connection.send(self, self._start)
-            self._write(connection)
-
-    def _write(self, connection: UpstreamConnection) -> None:
-        """Write as much of the body as the connection takes for now."""
-        transport, view = connection.transport, memoryview(self._body)
-        while transport is not None and not connection.full and not self.whole and not self.done:
-            start = self._written
-            self._written = min(start + PIECE, len(view))
-            self.whole = self._written == len(view)
-            transport.write(view[start : self._written])
-
-    def upstream_full(self) -> None:
-        """It is seen in `full`."""
-
-    def upstream_ready(self) -> None:
-        if self._connection is not None:
-            self._write(self._connection)
-
-    # --- the answer
-
-    def answer_whole(self, answer: KnownAnswer, body: bytes) -> None:
-        self._connection = None
-        if len(body) > self._caller.most_body:
-            self.fail(self._too_large())
-        else:
-            self._succeed(answer.status, self._caller.known(answer.back), body)
-
-    def answer_head(self, status: int, reason: bytes, head: AnswerHead) -> None:  # noqa: ARG002 - an Asker's
-        if head.length is not None and head.length > self._caller.most_body:
-            self.fail(self._too_large())
-            return
-        self._status = status
-        self._fields = _read(head.passed)
-
-    def answer_body(self, octets: bytes) -> None:
-        if self.done:
-            return
-        self._parts += octets
-        if len(self._parts) > self._caller.most_body:
-            self.fail(self._too_large())
-
-    def answer_pause(self) -> None:
-        """Nothing is passed on."""
-
-    def answer_ends(self) -> None:
-        connection, self._connection = self._connection, None
-        if not self.whole and connection is not None:
-            connection.abort()  # the rest of the request would be taken for the next one
-        self._succeed(self._status, self._fields, bytes(self._parts))
-
-    def _succeed(self, status: int, fields: dict[bytes, bytes], body: bytes) -> None:
-        if not self.done:
-            self._end()
-            self._told(Answer(status, fields, body))
-
-    # --- its failures
-
-    def unreachable(self, why: str) -> None:
-        self.call_off = None
-        self.fail(why)
-
-    def broken(self, why: str) -> None:
-        self._connection = None
-        self.fail(why)
-
-    def overdue(self, seconds: float) -> None:
-        """There was no answer in time."""
-        self.fail(f"no {'answer' if self._sent else 'connection'} within {seconds:g} s")
-
-    def fail(self, why: str) -> None:
-        """Give it up."""
-        if self.done:
-            return
-        self.drop()
-        self._told(CallFailed(f"{self._caller.address}: {why}", self._sent))
-
-    def _end(self) -> None:
-        self.done = True
-        if self.timer is not None:
-            self.timer.cancel()
-        self._caller.over(self)
-
-    def _too_large(self) -> str:
-        return f"its answer has more than {self._caller.most_body} octets"
-
-    def drop(self) -> None:
-        """Nobody waits any more: a connection that still carries it cannot be used again."""
-        self._end()
-        call_off, self.call_off = self.call_off, None
-        if call_off is not None:
-            call_off()
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.abort()
 
 
 def _host(address: Address) -> str:
@@ -390,16 +206,3 @@ def _fields(fields: Mapping[str, str]) -> bytes:
             raise ValueError(f"the value of the field {name} has characters that cannot be sent")
         lines.append(f"{name}: {value}\r\n")
     return "".join(lines).encode("latin-1")
-
-
-def _read(lines: bytes) -> dict[bytes, bytes]:
-    """Fields from their lines as `http.heads` writes them, each ended by CRLF. A status line is passed over."""
-    found: dict[bytes, bytes] = {}
-    for line in lines.split(b"\r\n"):
-        name, colon, value = line.partition(b":")
-        name = name.lower()
-        if colon and b" " not in name and name != b"content-length":
-            before = found.get(name)
-            value = value.strip(b" \t")
-            found[name] = value if before is None else b"%b, %b" % (before, value)
-    return found

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from sluicegate.database.errors import StoreError
-from sluicegate.http.post import Answer, CallFailed
+from sluicegate.http.call import Answer, CallFailed
 from sluicegate.log import logger
 from sluicegate.relay.clock import Clock
 from sluicegate.relay.errand import Errand

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Coroutine
 
 from sluicegate.database.errors import StoreError
-from sluicegate.http.post import Answer
+from sluicegate.http.call import Answer
 from sluicegate.relay import problems
 from sluicegate.relay.clock import Clock
 from sluicegate.relay.ends import COME_AGAIN, Ends

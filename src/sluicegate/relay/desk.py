@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sluicegate.dispatch.parcel import Parcel
 from sluicegate.duis import LISTS_DEVICES, Header, header_key, request_key, web_service
-from sluicegate.http.post import Answer
+from sluicegate.http.call import Answer
 from sluicegate.relay import problems
 from sluicegate.relay.classes import Classes, Place
 from sluicegate.relay.clock import Clock

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from sluicegate.dispatch.parcel import Incoming, Receipt
-from sluicegate.http.post import Answer
+from sluicegate.http.call import Answer
 from sluicegate.log import logger
 from sluicegate.relay import problems
 from sluicegate.relay.classes import shown

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
-from sluicegate.http.post import Answer
+from sluicegate.http.call import Answer
 
 Told = Callable[[Answer], None]
 """Who waits for the answer, and is told it once."""

@@ -14,8 +14,8 @@ from sluicegate.relay.desk import Ask
 if TYPE_CHECKING:
     from sluicegate.front.connection import FrontConnection
     from sluicegate.front.identity import Sender
+    from sluicegate.http.call import Answer
     from sluicegate.http.heads import KnownRequest, RequestHead
-    from sluicegate.http.post import Answer
     from sluicegate.relay.door import Foyer
     from sluicegate.relay.errand import Errand, Told
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sluicegate.dispatch.judge import retry_after
 from sluicegate.duis import MalformedMessage, read_response
 from sluicegate.front.problems import MEDIA_TYPE, TYPE_PREFIX
-from sluicegate.http.post import Answer
+from sluicegate.http.call import Answer
 
 UNTOLD_WAIT = 5.0
 """Seconds, where a network is behind and nobody says for how long."""

@@ -12,7 +12,7 @@ from sluicegate.dispatch.parcel import CSP, KEY_OCTETS, USER, Incoming, Kind, Pa
 from sluicegate.dispatch.store.interface import LARGE
 from sluicegate.dispatch.writer import Writer
 from sluicegate.duis import key_text
-from sluicegate.http.post import Answer
+from sluicegate.http.call import Answer
 from sluicegate.relay.errand import End, Errand, Stage
 
 GATEWAY = CSP + "gateway"

@@ -6,7 +6,7 @@ import json
 
 from sluicegate.dispatch.problems import MEDIA_TYPE, Problem, rendered
 from sluicegate.duis import key_text
-from sluicegate.http.post import Answer
+from sluicegate.http.call import Answer
 from sluicegate.relay.errand import Errand
 
 EXPIRED = Problem("expired", 504, "The deadline has passed")

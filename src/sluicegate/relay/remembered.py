@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from sluicegate.http.post import Answer
+from sluicegate.http.call import Answer
 
 MOST = 10_000
 MOST_OCTETS = 33_554_432

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from random import random
 from typing import TYPE_CHECKING
 
-from sluicegate.http.post import Answer
+from sluicegate.http.call import Answer
 from sluicegate.http.strategy import RetryStrategy
 from sluicegate.relay.attempts import Attempts, Concluded, Way
 from sluicegate.relay.clock import Clock

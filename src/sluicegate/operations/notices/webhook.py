@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
-from sluicegate.http.post import Caller, CallFailed
+from sluicegate.http.call import CallFailed
+from sluicegate.http.post import Caller
 from sluicegate.operations.notices.cloud_event import body_of, fields_of
 from sluicegate.operations.notices.notice import Notice
 from sluicegate.operations.notices.ways import NotDelivered
