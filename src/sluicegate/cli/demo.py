@@ -1,8 +1,9 @@
 """`sluicegate demo`: the main job in under a minute."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
@@ -57,9 +58,7 @@ def demo(context: click.Context, seconds: float, out: Path, no_live: bool, termi
 def _burst(seconds: float, out: Path, no_live: bool, terminal_picture: Path | None) -> None:
     from rich.console import Console  # noqa: PLC0415
 
-    from sluicegate.simulate.demo.ending import InterruptedDemoError  # noqa: PLC0415
     from sluicegate.simulate.demo.perform import Options, perform  # noqa: PLC0415
-    from sluicegate.simulate.demo.processes import DidNotStartError  # noqa: PLC0415
     from sluicegate.simulate.demo.scenario import Scenario  # noqa: PLC0415
 
     try:
@@ -67,14 +66,8 @@ def _burst(seconds: float, out: Path, no_live: bool, terminal_picture: Path | No
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--seconds") from None
     options = Options(scenario, out, live=not no_live, terminal_picture=terminal_picture)
-    try:
+    with _told_plainly(out):
         page = perform(options, Console())
-    except OSError as error:
-        raise click.ClickException(f"{error.filename or out} cannot be written: {error.strerror}") from None
-    except DidNotStartError as error:
-        raise click.ClickException(str(error)) from None
-    except (InterruptedDemoError, KeyboardInterrupt):
-        _interrupted()
     click.echo(f"The picture of both runs: {page}")
 
 
@@ -99,19 +92,11 @@ def csp_outage(no_live: bool) -> None:
     """
     from rich.console import Console  # noqa: PLC0415
 
-    from sluicegate.simulate.demo.ending import InterruptedDemoError  # noqa: PLC0415
     from sluicegate.simulate.demo.outage.perform import perform  # noqa: PLC0415
     from sluicegate.simulate.demo.outage.scenario import OutageScenario  # noqa: PLC0415
-    from sluicegate.simulate.demo.processes import DidNotStartError  # noqa: PLC0415
 
-    try:
+    with _told_plainly("a temporary folder"):
         found = perform(OutageScenario(), Console(), live=not no_live)
-    except OSError as error:
-        raise click.ClickException(f"{error.filename or 'a temporary folder'}: {error.strerror or error}") from None
-    except DidNotStartError as error:
-        raise click.ClickException(str(error)) from None
-    except (InterruptedDemoError, KeyboardInterrupt):
-        _interrupted()
     if not found.good:
         sys.exit(1)
 
@@ -150,23 +135,28 @@ def priorities(out: Path, no_live: bool, terminal_picture: Path | None) -> None:
     """
     from rich.console import Console  # noqa: PLC0415
 
-    from sluicegate.simulate.demo.ending import InterruptedDemoError  # noqa: PLC0415
     from sluicegate.simulate.demo.priorities.perform import Options, perform  # noqa: PLC0415
-    from sluicegate.simulate.demo.processes import DidNotStartError  # noqa: PLC0415
 
-    try:
+    with _told_plainly(out):
         found, page = perform(Options(out=out, live=not no_live, terminal_picture=terminal_picture), Console())
-    except OSError as error:
-        raise click.ClickException(f"{error.filename or out} cannot be written: {error.strerror or error}") from None
-    except DidNotStartError as error:
-        raise click.ClickException(str(error)) from None
-    except (InterruptedDemoError, KeyboardInterrupt):
-        _interrupted()
     click.echo(f"The page: {page}")
     if not found.good:
         sys.exit(1)
 
 
-def _interrupted() -> NoReturn:
-    click.echo("Ended before the end. Nothing is left running.", err=True)
-    sys.exit(130)
+@contextmanager
+def _told_plainly(written: Path | str) -> Iterator[None]:
+    """A demonstration: what ends it is said in a sentence. `written`: where its files go."""
+    from sluicegate.simulate.demo.ending import InterruptedDemoError  # noqa: PLC0415
+    from sluicegate.simulate.demo.processes import DidNotStartError  # noqa: PLC0415
+
+    try:
+        yield
+    except OSError as error:
+        what = f"{error.filename or written} cannot be written: {error.strerror or error}"
+        raise click.ClickException(what) from None
+    except DidNotStartError as error:
+        raise click.ClickException(str(error)) from None
+    except (InterruptedDemoError, KeyboardInterrupt):
+        click.echo("Ended before the end. Nothing is left running.", err=True)
+        sys.exit(130)
