@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -18,10 +18,14 @@ from sluicegate.allocation import Book
 from sluicegate.duis import Header
 from sluicegate.http.bounded import BoundedProtocol
 from sluicegate.ledger import LocalLedger
+from sluicegate.operations.notices.api import NoticesApi
+from sluicegate.operations.notices.service import Notices
 from sluicegate.operations.screens.api import ALL, OPERATORS, routes
 from sluicegate.operations.screens.pulse import Pulse
 from sluicegate.operations.screens.throttled import Throttled
+from sluicegate.operations.site.refusal import FOREIGN, Refusal
 from sluicegate.operations.status import Rates
+from sluicegate.operations.store.worker import Worker
 from sluicegate.operations.tally import Tally, Totals
 from sluicegate.settings import parse
 from sluicegate.throttle import EXCESS, THROTTLED, WITHIN
@@ -38,7 +42,11 @@ def names(count: int) -> list[str]:
     return [f"{PLACES[n % 10]} {KINDS[n // 10 % 5]}{f' {n // 50 + 1}' if n >= 50 else ''}" for n in range(count)]
 
 
-def configuration(users: list[tuple[str, float]], maximum: float, threshold: float, duis: str = "4.1") -> str:
+def configuration(
+    users: list[tuple[str, float]], maximum: float, threshold: float, duis: str = "4.1",
+    channels: Mapping[str, Sequence[str]] | None = None,
+) -> str:  # fmt: skip
+    """`channels`: by User, the lines of each."""
     text = f"""
 [capacity]
 maximum = {maximum}
@@ -49,11 +57,14 @@ too_many_requests_from_duis = "{duis}"
 upstream = "http://127.0.0.1:1"
 identity = "originator"
 """
+    if channels:
+        text += '[operations]\ndatabase = "operations.db"\n'
     for n, (name, allocation) in enumerate(users):
         role = ("IS", "GS", "ED", "GT", "ES")[n % 5]
         text += (
             f'[[user]]\nname = "{name}"\nids = ["90-B3-D5-1F-30-{n:06X}"]\nrole = "{role}"\nallocation = {allocation}\n'
         ).replace(f"{n:06X}", f"{n >> 16:02X}-{n >> 8 & 255:02X}-{n & 255:02X}")
+        text += "".join(f"[[user.channel]]\n{lines}\n" for lines in (channels or {}).get(name, ()))
     return text
 
 
@@ -128,6 +139,20 @@ class Principal(NamedTuple):
     role: str
     user: str | None = None
 
+    @property
+    def told(self) -> str:
+        return self.who
+
+
+class CookieGate:
+    """As `guarded_by`, for routes that the site's own `guarded` stands before."""
+
+    async def principal(self, request: Request) -> Any:
+        if request.method != "GET" and request.headers.get("x-csrf-token") != "a-token":
+            raise Refusal(FOREIGN, "a page of another site sent this")
+        role, _, user = (request.cookies.get("as", "") or "operator").partition(":")
+        return Principal(user or role, role, user.replace("_", " ") or None)
+
 
 def guarded_by(default: Principal) -> Callable[..., Any]:
     """As the site does it, but the cookie `as` says who asks: `role` or `user:NAME`. The policy is the site's."""
@@ -189,10 +214,14 @@ class Controls:
 
 
 class Served:
-    """The pages of a gateway on a port of loopback, in a thread."""
+    """The pages of a gateway on a port of loopback, in a thread. `store`: where its notices are; None: it has none."""
 
-    def __init__(self, watched: Standing, pulse_of: Callable[[Standing], Pulse] | None = None) -> None:
+    def __init__(
+        self, watched: Standing, pulse_of: Callable[[Standing], Pulse] | None = None, store: str | None = None
+    ) -> None:
         self.watched = watched
+        self.store = store
+        self.notices: Notices | None = None
         self.controls = Controls()
         self._make = pulse_of or (lambda w: Pulse(w, w.rates, w.throttled))
         self._ready = threading.Event()
@@ -212,8 +241,15 @@ class Served:
         self.pulse = self._make(self.watched)
         await self.pulse.start()
         guarded = guarded_by(Principal("Olga Perator", "operator"))
+        told: list[Route] = []
+        if self.store is not None:
+            worker = Worker(self.store)
+            self.notices = Notices(self.watched.settings, worker)
+            await self.notices.start()
+            told = NoticesApi(self.watched, worker, self.notices).routes()
         app = Starlette(
             routes=[
+                *told,
                 *routes(self.watched, self.pulse, guarded),
                 Route("/api/v1/session", guarded(self.controls.session, ALL), methods=["GET"]),
                 Route("/api/v1/controls", guarded(self.controls.show, OPERATORS), methods=["GET"]),
@@ -221,6 +257,7 @@ class Served:
                 Route("/api/v1/controls/{control}/end", guarded(self.controls.end, {"operator"}), methods=["POST"]),
             ]
         )
+        app.state.gate = CookieGate()
         config = uvicorn.Config(
             app, http=BoundedProtocol, log_config=None, lifespan="off", port=0, timeout_graceful_shutdown=1
         )
@@ -233,6 +270,9 @@ class Served:
         self._ready.set()
         await serving
         await self.pulse.stop()
+        if self.notices is not None:
+            await self.notices.stop()
+            worker.close()
 
     def stop(self) -> None:
         """As a gateway that is gone: its connections end, and there are no new ones."""

@@ -7,7 +7,7 @@ from time import monotonic
 import pytest
 from rig_screens import Standing, configuration, names
 
-PAGES = ("/", "/why", "/versions", "/controls")
+PAGES = ("/", "/why", "/versions", "/controls", "/notices")
 
 
 def standing(count=2, pressed=True):
@@ -271,7 +271,10 @@ def test_nothing_scrolls_sideways(serve, page, path, width):
     query = f"?id={watched.throttled.latest()[0].request_id}" if path == "/why" else ""
     tab = page(served, "/" if path == "user" else path + query, as_, width=width)
     second(served)
-    waited = {"/why": "#answer h2", "/versions": "#rows tr", "/controls": "#user option", "/": "#users tr"}
+    waited = {
+        "/why": "#answer h2", "/versions": "#rows tr", "/controls": "#user option", "/": "#users tr",
+        "/notices": "#problem",
+    }  # fmt: skip
     tab.locator(waited.get(path, "#totals div")).first.wait_for(state="attached")
     assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
 

@@ -38,7 +38,7 @@ def pressed(serve):
     return serve(watched), request_id
 
 
-PAGES = {"/": "operator", "/why": "operator", "/versions": "operator", "/controls": "operator"}
+PAGES = {"/": "operator", "/why": "operator", "/versions": "operator", "/controls": "operator", "/notices": "operator"}
 
 
 @pytest.mark.parametrize("path", PAGES)

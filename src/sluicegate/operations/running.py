@@ -17,6 +17,8 @@ from sluicegate.operations.controls.api import ControlsApi
 from sluicegate.operations.controls.governor import Governor
 from sluicegate.operations.controls.telling import announcement
 from sluicegate.operations.history.history import History
+from sluicegate.operations.notices import described as notices_described
+from sluicegate.operations.notices.api import NoticesApi
 from sluicegate.operations.notices.service import Notices
 from sluicegate.operations.site.app import Part
 from sluicegate.operations.store.worker import Unavailable, Worker
@@ -49,6 +51,8 @@ class Operations:
         book = BookApi(gateway, self._worker, self.governor, self.accounts.reloaded)
         self.accounts.offer(Part(book.routes(), book_described.PATHS))
         self.notices = Notices(gateway.settings, self._worker)
+        told = NoticesApi(gateway, self._worker, self.notices)
+        self.accounts.offer(Part(told.routes(), notices_described.PATHS))
         self.history = History(gateway, self._worker)
         self._allocations: dict[str, float] = {}
         self._of: object = None

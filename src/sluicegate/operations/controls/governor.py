@@ -32,6 +32,8 @@ class Books(NamedTuple):
 
 
 NO_BOOKS: Final = Books(None)
+NEWS: Final = 600 * 1_000_000
+"""Microseconds that a control is news to a gateway that starts: who was to tell of it may have been killed before."""
 ReadBooks = Callable[[Connection, int], Books]
 
 
@@ -45,7 +47,8 @@ class Governor:
         clock: microseconds since 1970.
 
     Attributes:
-        news: what was put (True) or has ended (False) since it was last emptied, while this gateway runs.
+        news: what was put (True) or has ended (False) since it was last emptied, while this gateway runs or shortly
+            before. It may have been told.
         controls: those that count, the oldest first.
         books: as they were read.
         refused: why what the database says could not be put in force; empty where it is.
@@ -103,9 +106,10 @@ class Governor:
         return True
 
     def _note_news(self) -> None:
-        """What was there when this gateway started is no news."""
+        """What had long been there when this gateway started is no news."""
         count = {one.seq: one for one in self.controls}
-        self.news += [(one, True) for one in self.controls if one.seq not in self._known and one.made_at >= self._born]
+        since = self._born - NEWS
+        self.news += [(one, True) for one in self.controls if one.seq not in self._known and one.made_at >= since]
         self.news += [(one, False) for seq, one in self._known.items() if seq not in count]
         self._known = count
 

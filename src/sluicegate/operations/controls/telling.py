@@ -1,4 +1,7 @@
-"""What Users are told of controls: everybody of those that are for everybody, a User of its own."""
+"""What Users are told of controls: everybody of those that are for everybody, a User of its own.
+
+Every gateway on the database sees every control: by the key of what is told, one of them tells it.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ _TITLES: Final = {
 }
 
 
-def announcement(control: Control, *, put: bool) -> tuple[str, str, list[str] | None]:
-    """Title, text, and whom it is for (None: everybody)."""
+def announcement(control: Control, *, put: bool) -> tuple[str, str, list[str] | None, str]:
+    """Title, text, whom it is for (None: everybody), and its key, the same at every gateway."""
     value = control.value or 0.0
     title = _TITLES[control.kind].format(value=figure(value), part=f"{value:.0%}")
     if not put:
@@ -30,4 +33,5 @@ def announcement(control: Control, *, put: bool) -> tuple[str, str, list[str] | 
     if control.kind == kinds.EMERGENCY and put:
         until = f" Where the allocations add up to more, all are cut by the same factor.{until}"
     text = f"{title}.{until} The operator's reason: {control.reason}"
-    return title, text, None if control.user is None else [control.user]
+    key = f"control {control.seq} {'put' if put else 'over'}"
+    return title, text, None if control.user is None else [control.user], key

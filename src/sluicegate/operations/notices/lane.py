@@ -106,6 +106,16 @@ class Lane:
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
+    def tested(self, why: str) -> None:
+        """The test button was pressed; `why` it did not arrive, empty where it did: then what waits is tried now."""
+        if why:
+            self._fails(why)
+            return
+        failed = bool(self.failing)
+        self._works()
+        if failed:
+            self.hurry()
+
     def hurry(self) -> None:
         """The channel may be mended: what waits is tried now."""
         if self._trying:
@@ -159,21 +169,13 @@ class Lane:
         except NotDelivered as error:
             self._failed(notice, error)
             return
-        now = self.places.clock()
-        if self.failing:
-            logger().warning("a channel works again", user=self.name[0], channel=self.name[1])
-        self.failing, self.failing_since, self.sent_at = "", None, now
-        self.counts.sent += 1
+        self._works()
         self._queue.popleft()
-        self._office.changed(notice.sent(int(now * 1e6)))
+        self._office.changed(notice.sent(int(self.places.clock() * 1e6)))
 
     def _failed(self, notice: Notice, error: NotDelivered) -> None:
         places, now = self.places, self.places.clock()
-        self.counts.failed += 1
-        if not self.failing:
-            self.failing_since = now
-            logger().warning("a channel fails", user=self.name[0], channel=self.name[1], why=str(error))
-        self.failing = str(error)
+        self._fails(str(error))
         deadline = notice.made_at / 1e6 + places.give_up_seconds
         draw = random()  # noqa: S311 - jitter, no secret
         due = None if error.for_good else places.strategy.next_attempt(notice.attempts + 1, now, deadline, draw)
@@ -184,6 +186,21 @@ class Lane:
         else:
             self._queue[0] = again
             self._office.changed(again)
+
+    def _works(self) -> None:
+        """Something has arrived."""
+        if self.failing:
+            logger().warning("a channel works again", user=self.name[0], channel=self.name[1])
+        self.failing, self.failing_since, self.sent_at = "", None, self.places.clock()
+        self.counts.sent += 1
+
+    def _fails(self, why: str) -> None:
+        """Something has not."""
+        if not self.failing:
+            self.failing_since = self.places.clock()
+            logger().warning("a channel fails", user=self.name[0], channel=self.name[1], why=why)
+        self.failing = why
+        self.counts.failed += 1
 
     def _give_up(self, notice: Notice, why: str) -> None:
         self.counts.given_up += 1

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
-WAITING, SENT, GIVEN_UP, SHOWN = "waiting", "sent", "given up", "shown"
+WAITING, SENT, GIVEN_UP, SHOWN = STATES = "waiting", "sent", "given up", "shown"
 LONGEST_WHY: Final = 300
+_OF_KEYS: Final = UUID("6f0d8c2e-6f4b-5d0c-9a53-1d6f1f0b7a41")
 
 
 class Notice(NamedTuple):
@@ -61,11 +62,19 @@ class Notice(NamedTuple):
         return self._replace(state=GIVEN_UP, ended_at=at, why=_short(why))
 
 
-def made(kind: str, document: Mapping[str, Any], at: int, user: str = "", channel: str = "") -> Notice:
-    """A new one, which is due at once; without a channel it only waits to be seen."""
+def made(
+    kind: str, document: Mapping[str, Any], at: int, user: str = "", channel: str = "", key: str = ""
+) -> Notice:  # fmt: skip
+    """A new one, which is due at once; without a channel it only waits to be seen.
+
+    Args:
+        key: of what is told, where several processes see the same and one shall tell it: the same key to the same User
+            over the same channel has the same id, of which the database has one.
+    """
     told = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     state, ended_at = (WAITING, None) if channel else (SHOWN, at)
-    return Notice(uuid4().hex, user, channel, kind, told, at, state, at, ended_at=ended_at)
+    made_id = uuid5(_OF_KEYS, json.dumps([key, user, channel])) if key else uuid4()
+    return Notice(made_id.hex, user, channel, kind, told, at, state, at, ended_at=ended_at)
 
 
 def _short(why: str) -> str:

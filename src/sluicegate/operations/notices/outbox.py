@@ -5,12 +5,12 @@ Several gateways may share the database: each delivers what it holds, and takes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
-from sluicegate.operations.notices.notice import WAITING, Notice
+from sluicegate.operations.notices.notice import SENT, WAITING, Notice
 from sluicegate.operations.store.notice_tables import notice
 
 MOST_CLAIMED: Final = 1000
@@ -34,6 +34,24 @@ def write(connection: Connection, notices: Sequence[Notice], holder: str, held_u
     new = [one._asdict() | {"holder": holder, "held_until": held_until} for one in notices if one.id not in there]
     if new:
         connection.execute(insert(notice), new)
+
+
+def write_once(
+    connection: Connection, notices: Sequence[Notice], holder: str, held_until: int, doubtful: Container[str] = ()
+) -> list[Notice]:
+    """Write those that nobody has written before. Returns what this holder, and no other, is to deliver.
+
+    In a transaction that changes, and by the key of the table: of several that tell the same, one is first.
+
+    Args:
+        doubtful: ids that this holder may have written, in a transaction of which that is not known.
+    """
+    wanted = select(notice.c.id, notice.c.holder).where(notice.c.id.in_([one.id for one in notices]))
+    there = {row.id: row.holder for row in connection.execute(wanted)}
+    new = [one._asdict() | {"holder": holder, "held_until": held_until} for one in notices if one.id not in there]
+    if new:
+        connection.execute(insert(notice), new)
+    return [one for one in notices if one.id not in there or (one.id in doubtful and there[one.id] == holder)]
 
 
 def claim(connection: Connection, holder: str, at: int, held_until: int) -> list[Notice]:
@@ -71,6 +89,16 @@ def newest(
     if states is not None:
         wanted = wanted.where(notice.c.state.in_(list(states)))
     return [Notice(*row) for row in connection.execute(wanted)]
+
+
+def last_sent(connection: Connection, since: int, user: str | None = None) -> dict[tuple[str, str], int]:
+    """When something last arrived, by User and channel, of what was made since then; `user`: only of this one."""
+    last = func.max(notice.c.ended_at).label("last")
+    sent = (notice.c.state == SENT) & (notice.c.made_at >= since)
+    wanted = select(notice.c.user, notice.c.channel, last).where(sent).group_by(notice.c.user, notice.c.channel)
+    if user is not None:
+        wanted = wanted.where(notice.c.user == user)
+    return {(row.user, row.channel): row.last for row in connection.execute(wanted)}
 
 
 def told_since(connection: Connection, since: int) -> list[tuple[str, str, int]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
@@ -33,7 +34,7 @@ class Scribe:
         worker: who has the database.
         keep_seconds: what is older is deleted.
         clock: seconds since 1970 UTC.
-        claimed: is given what another process has left.
+        claimed: is given what this process is to deliver: what another one has left, and what is told once.
 
     Attributes:
         unrecorded: changes that were never written because the database was lost for too long.
@@ -51,12 +52,17 @@ class Scribe:
         self._sleep = sleep
         self._holder = uuid4().hex
         self._unwritten: dict[str, Notice] = {}
+        self._once: dict[str, Notice] = {}
+        """To be told once, by whoever writes it first."""
+        self._doubtful: set[str] = set()
+        """Of those, what may have been written."""
+        self._closing = False
         self._wake = asyncio.Event()
         self._written = asyncio.Event()
 
     def __len__(self) -> int:
         """Notices whose last change is not in the database."""
-        return len(self._unwritten)
+        return len(self._unwritten) + len(self._once)
 
     def changed(self, notice: Notice) -> None:
         """It is to be written as it is now. Beyond the bound, what has ended is not, and then nothing is."""
@@ -67,6 +73,17 @@ class Scribe:
                 return
             del self._unwritten[ended]
         self._unwritten[notice.id] = notice
+        self._wake.set()
+
+    def once(self, notice: Notice) -> None:
+        """Other processes may tell the same: `claimed` is given it if this one is the first to write it.
+
+        It waits for the database, for only there it is known. Beyond the bound it is told by others, or not at all.
+        """
+        if notice.id not in self._once and len(self._once) >= MOST_UNWRITTEN:
+            self.unrecorded += 1
+            return
+        self._once[notice.id] = notice
         self._wake.set()
 
     async def written(self, patience: float) -> None:
@@ -88,12 +105,17 @@ class Scribe:
 
     async def _write_some(self, patience: float = PATIENCE) -> bool:
         """What is unwritten, a transaction of it; False where the database failed."""
-        batch = list(self._unwritten.values())[:AT_ONCE]
+        batch, once = list(self._unwritten.values())[:AT_ONCE], list(self._once.values())[:AT_ONCE]
         self._wake.clear()
-        if batch:
-            until = self._until()
+        own: list[Notice] = []
+        if batch or once:
+            doubtful = frozenset(self._doubtful)
+            work = partial(
+                _changing, batch=batch, once=once, doubtful=doubtful, holder=self._holder, until=self._until()
+            )
+            self._doubtful |= {one.id for one in once}
             try:
-                await self._worker.do(lambda store: _changing(store, batch, self._holder, until), patience)
+                own = await self._worker.do(work, patience)
             except Unavailable:  # the worker has said why
                 self._wake.set()
                 return False
@@ -104,9 +126,14 @@ class Scribe:
         for one in batch:
             if self._unwritten.get(one.id) is one:
                 del self._unwritten[one.id]
-        if self._unwritten:
+        for one in once:
+            self._once.pop(one.id, None)
+            self._doubtful.discard(one.id)
+        if self:
             self._wake.set()
         self._written.set()
+        if own and not self._closing:  # at the end they are let go of, with all that waits
+            self._claimed(own)
         return True
 
     async def renew(self) -> None:
@@ -145,7 +172,8 @@ class Scribe:
 
     async def close(self) -> None:
         """Write what is left, and let go of it."""
-        while self._unwritten and await self._write_some(AT_END):
+        self._closing = True
+        while self and await self._write_some(AT_END):
             pass
         try:
             await self._worker.do(lambda store: _release(store, self._holder), AT_END)
@@ -162,9 +190,13 @@ class Scribe:
 # --- in the thread of the worker
 
 
-def _changing(store: OperationsStore, batch: list[Notice], holder: str, until: int) -> None:
+def _changing(
+    store: OperationsStore, batch: list[Notice], once: list[Notice], doubtful: frozenset[str], holder: str, until: int
+) -> list[Notice]:  # fmt: skip
+    """Write both; returns those of `once` that are this holder's to deliver."""
     with store.changing() as connection:
         outbox.write(connection, batch, holder, until)
+        return outbox.write_once(connection, once, holder, until, doubtful)
 
 
 def _claim(store: OperationsStore, holder: str, at: int, until: int) -> list[Notice]:

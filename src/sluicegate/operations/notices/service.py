@@ -30,7 +30,6 @@ MOST_EVENTS: Final = 20_000
 AT_ONCE: Final = 200  # notices that are made in one turn of the event loop
 GRACE: Final = 0.5  # seconds that a notice waits to be in the database before it is sent
 REMEMBERED: Final = 86_400.0  # seconds: what was told longer ago tells nothing of today
-BETWEEN_TESTS: Final = 10.0  # seconds, of one User
 
 
 class Notices:
@@ -58,14 +57,14 @@ class Notices:
         self._worker = worker
         self._clock = clock
         self._watching = Watching(settings.notices)
-        self._events: deque[tuple[Event, Mapping[str, object]]] = deque()
+        self._events: deque[tuple[Event, Mapping[str, object], str]] = deque()
         self._wake = asyncio.Event()
         self._channels = _channels(settings)
-        self._making: Iterator[Notice] = iter(())
+        self._making: Iterator[tuple[Notice, str]] = iter(())
         self._places = places_of(settings.notices, clock, sleep)
         self._scribe = Scribe(worker, settings.notices.keep_days * 86_400, clock, self._claimed, sleep)
         self._ways: dict[tuple[str, str], Way] = {}
-        self._tested_at: dict[str, float] = {}
+        self._button = testing.Button()
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening: asyncio.Task[None] | None = None
         self._gone = Lane(("", ""), Unusable("the channel is no more"), self._places, self._scribe)
@@ -146,10 +145,14 @@ class Notices:
         for event in found:
             self._take(event, wording.of_event(event, noticing.window_seconds, enforce))
 
-    def announce(self, title: str, text: str, users: Iterable[str] | None = None) -> None:
-        """The operator tells everybody, or these Users: capacity that is cut, maintenance, a drill."""
+    def announce(self, title: str, text: str, users: Iterable[str] | None = None, key: str = "") -> None:
+        """The operator tells everybody, or these Users: capacity that is cut, maintenance, a drill.
+
+        Args:
+            key: of what is told, where other gateways on the same database may tell it too: one of them does.
+        """
         for user in (None,) if users is None else users:
-            self._take(Event("announcement", user), wording.announcement(title, text))
+            self._take(Event("announcement", user), wording.announcement(title, text), key)
 
     async def test(self, user: str, who: str, channel: str | None = None) -> list[testing.Tested]:
         """The test button: one attempt at each channel of a User (or at one), now.
@@ -163,26 +166,24 @@ class Notices:
             Unavailable: the audit trail cannot be written, so nothing is sent.
         """
         names = [name for of, name in self.lanes if of == user and channel in (None, name)]
-        wait = self._tested_at.get(user, float("-inf")) + BETWEEN_TESTS - monotonic()
-        if names and wait > 0:
-            raise testing.TooSoon(wait)
         if names:
-            self._tested_at[user] = monotonic()
+            self._button.press(user, names, monotonic())
             at = int(self._clock() * 1e6)
-            await self._worker.do(lambda store: _note_test(store, user, names, who, at))
+            await self._worker.do(lambda store: testing.note(store, user, names, who, at))
         tested = await testing.tried(self._ways, user, who, self._clock, channel)
         for one in tested:
             self._scribe.changed(one.notice)
+            self.lanes.get((user, one.channel), self._gone).tested(one.why)
         return tested
 
     # --- behind it
 
-    def _take(self, event: Event, document: Mapping[str, object]) -> None:
+    def _take(self, event: Event, document: Mapping[str, object], key: str = "") -> None:
         if len(self._events) >= MOST_EVENTS:
             self.lost += 1
             return
         self.told[event.kind] += 1
-        self._events.append((event, document))
+        self._events.append((event, document, key))
         self._wake.set()
 
     async def _begin(self) -> None:
@@ -196,8 +197,8 @@ class Notices:
             while ready := self._make():
                 if not self._worker.failing:
                     await self._scribe.written(GRACE)
-                for notice in ready:
-                    if notice.channel:
+                for notice, key in ready:
+                    if notice.channel and not key:
                         self._offer(notice)
                 await asyncio.sleep(0)
 
@@ -229,20 +230,24 @@ class Notices:
         for user, kind, at in told:
             self._watching.remember(user or None, kind, at / 1e6 - behind)
 
-    def _make(self) -> list[Notice]:
-        """The next notices of the events that wait, AT_ONCE at the most; what has a channel is to be offered."""
+    def _make(self) -> list[tuple[Notice, str]]:
+        """The next notices of the events that wait, AT_ONCE at the most, with their keys.
+        What has a channel is to be offered; what has a key too comes from the scribe, if it is to."""
         some = list(islice(self._making, AT_ONCE))
         if not some and self._events:
             self._making = self._notices()
             some = list(islice(self._making, AT_ONCE))
-        for notice in some:
-            self._scribe.changed(notice)
+        for notice, key in some:
+            if key:
+                self._scribe.once(notice)
+            else:
+                self._scribe.changed(notice)
         return some
 
-    def _notices(self) -> Iterator[Notice]:
+    def _notices(self) -> Iterator[tuple[Notice, str]]:
         """One for each channel that wants it. Where none does, or all are meant, one without: it is only shown."""
         while self._events:
-            event, document = self._events.popleft()
+            event, document, key = self._events.popleft()
             at = int(self._clock() * 1e6)
             users = list(self._channels) if event.user is None else [event.user]
             wanted = [
@@ -252,9 +257,9 @@ class Notices:
                 if channel.wants(event.kind)
             ]
             if event.user is None or not wanted:
-                yield made(event.kind, document, at, event.user or "")
+                yield made(event.kind, document, at, event.user or "", key=key), key
             for user, channel in wanted:
-                yield made(event.kind, document, at, user, channel)
+                yield made(event.kind, document, at, user, channel, key), key
 
     def _offer(self, notice: Notice) -> None:
         lane = self.lanes.get(notice.lane)
@@ -266,7 +271,8 @@ class Notices:
 
     def _claimed(self, notices: list[Notice]) -> None:
         for notice in notices:
-            self._offer(notice)
+            if notice.channel:
+                self._offer(notice)
 
     def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -290,8 +296,3 @@ def _channels(settings: Settings) -> dict[str, tuple[Channel, ...]]:
 def _told_since(store: OperationsStore, since: int) -> list[tuple[str, str, int]]:
     with store.reading() as connection:
         return outbox.told_since(connection, since)
-
-
-def _note_test(store: OperationsStore, user: str, names: list[str], who: str, at: int) -> None:
-    with store.changing() as connection:
-        testing.noted(connection, user, names, who, at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -10,8 +11,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from sluicegate.operations.notices.lane import Lane
 from sluicegate.operations.notices.notice import Notice
 from sluicegate.operations.notices.service import Notices
+from sluicegate.settings.noticing import Channel
 
+FAILING = "failing"
 _OF_CHANNEL = ["user", "channel"]
+_UNOPENED: Mapping[str, object] = {
+    "state": "unused", "why": None, "failing_since": None, "sent_at": None,
+    "waiting": 0, "sent": 0, "failed": 0, "given_up": 0,
+}  # fmt: skip
+"""A channel that a moment ago was not there."""
 
 
 def status(notices: Notices) -> dict[str, object]:
@@ -34,7 +42,7 @@ def channel(lane: Lane) -> dict[str, object]:
     return {
         "user": user,
         "channel": name,
-        "state": "failing" if lane.failing else "working" if lane.sent_at is not None else "unused",
+        "state": FAILING if lane.failing else "working" if lane.sent_at is not None else "unused",
         "why": lane.failing or None,
         "failing_since": _when(lane.failing_since),
         "sent_at": _when(lane.sent_at),
@@ -43,6 +51,37 @@ def channel(lane: Lane) -> dict[str, object]:
         "failed": lane.counts.failed,
         "given_up": lane.counts.given_up,
     }
+
+
+def configured(
+    name: tuple[str, str], settings: Channel, lanes: Mapping[tuple[str, str], Lane], last: Mapping[tuple[str, str], int]
+) -> dict[str, object]:
+    """One channel as its User and operators see it, ready for JSON: nothing secret is in it.
+
+    Args:
+        last: when something last arrived by the database, in microseconds since 1970: others may have sent it.
+    """
+    lane = lanes.get(name)
+    told = {"user": name[0], "channel": name[1]} | (channel(lane) if lane is not None else dict(_UNOPENED))
+    here = lane.sent_at if lane is not None else None
+    sent_at = max(here or 0.0, last.get(name, 0) / 1e6) or None
+    state = "working" if told["state"] == "unused" and sent_at else told["state"]
+    about = {"way": settings.way, "address": address(settings), "notices": list(settings.notices)}
+    return told | about | {"state": state, "sent_at": _when(sent_at)}
+
+
+def address(settings: Channel) -> str | None:
+    """As much of an address as is no secret: of a webhook its host, of an e-mail the first letter and the domain.
+
+    A path is what many services know their callers by. Of Apprise's URLs nothing is told: None.
+    """
+    if settings.webhook is not None:
+        hook = settings.webhook
+        return str(replace(hook, prefix="")) + ("/…" if hook.prefix else "")
+    if settings.email is not None:
+        name, _, domain = settings.email.rpartition("@")
+        return f"{name[0]}…@{domain}"
+    return None
 
 
 def notice(one: Notice) -> Mapping[str, object]:

@@ -54,7 +54,7 @@ class Webhook:
         try:
             answer = await caller.post(self._path, body, fields_of(notice, body, self._key, at), self._timeout)
         except CallFailed as error:
-            raise NotDelivered(str(error)) from None
+            raise NotDelivered(str(error).removeprefix(f"{self._address}: ")) from None  # which channel, is known
         finally:
             caller.cut()
         if not 200 <= answer.status < 300:

@@ -65,6 +65,7 @@ def routes(watched: Watched, pulse: Pulse, guarded: Guarded) -> list[Route]:
         get("/why", partial(_page, "why"), ALL),
         get("/versions", partial(_page, "versions"), ALL),
         get("/controls", partial(_page, "controls"), OPERATORS),
+        get("/notices", partial(_page, "told"), OPERATORS),
         get("/api/v1/live", screens.live, ALL),
         get("/api/v1/screens/series", screens.series, OPERATORS),
         get("/api/v1/screens/events", screens.events, OPERATORS),

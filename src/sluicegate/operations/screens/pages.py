@@ -71,4 +71,5 @@ TITLES: Final = {
     "why": "Why was this request throttled?",
     "versions": "Who still gets 503",
     "controls": "Controls",
+    "told": "Notices",
 }

@@ -2,6 +2,7 @@ import { announce, ask, byId, el, figure, lasting, plural, say, when, whole } fr
 import { chart, extend } from "./charts.js";
 import { figures, gauge } from "./gauge.js";
 import { live } from "./live.js";
+import { ownPanels } from "./notices.js";
 
 const SPAN = 600;
 const data = { at: [], within: [], excess: [], throttled: [], allocation: [] };
@@ -97,27 +98,6 @@ async function latest() {
     [el("li", { class: "none" }, "Nothing of yours was throttled lately.")]));
 }
 
-/* What other parts keep for a User, where this gateway has them. */
-const KEPT = {
-  notices: ["/api/v1/notices", "notices", (one) => [one.at || one.made_at, one.title || one.said || one.kind || one.about]],
-  campaigns: ["/api/v1/campaigns", "campaigns", (one) => [one.since || one.begins_at || one.from, `${one.name || one.srv || ""}${one.volume ? `, ${whole(one.volume)} requests` : ""}`]],
-  channels: ["/api/v1/channels", "channels", (one) => [null, `${one.kind || one.name || ""} ${one.to || one.url || one.address || ""}`]],
-};
-async function kept(place) {
-  const [path, name, shown] = KEPT[place.dataset.kept];
-  const told = await ask(path).catch((failure) => failure);
-  const list = Array.isArray(told) ? told : told[name];
-  if (!Array.isArray(list)) {
-    place.hidden = told.status === 404 || told.status === 403;
-    place.querySelector(".kept").replaceChildren(el("p", { class: "hint" }, "They cannot be read now."));
-    return;
-  }
-  place.querySelector(".kept").replaceChildren(list.length ? el("ol", { class: "timeline" }, ...list.slice(0, 8).map((one) => {
-    const [at, words] = shown(one);
-    return el("li", {}, at ? el("time", {}, when(new Date(at))) : el("time"), el("span", {}, String(words)));
-  })) : el("p", { class: "hint" }, "None."));
-}
-
 live(show);
 latest();
-document.querySelectorAll("[data-kept]").forEach(kept);
+ownPanels();
