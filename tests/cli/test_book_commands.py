@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -111,6 +113,18 @@ def test_a_book_is_put_by_one_approved_by_another_and_counts_from_the_monday_on(
     assert (one["state"], one["by"], one["approver"]) == ("in force", "ann", "bob")
     assert run("audit", "verify", *CONFIG).exit_code == 0
     assert "command line" in run("audit", "show", *CONFIG).stdout
+
+
+def test_forecasts_are_kept_with_a_version_where_it_is_said(run, users, tmp_path):
+    assert run("book", "propose", "USERS.csv", *CONFIG, "--out", "book.csv").exit_code == 0
+    wrong = run("book", "put", "book.csv", *CONFIG, "--as", "ann", "--forecasts", "book.csv")
+    assert (wrong.exit_code, "book.csv" in wrong.stderr) == (1, True)
+    assert "There is none" in run("book", "versions", *CONFIG).stdout
+    assert run("book", "put", "book.csv", *CONFIG, "--as", "ann", "--forecasts", "USERS.csv").exit_code == 0
+    assert run("audit", "verify", *CONFIG).exit_code == 0
+    with closing(sqlite3.connect(tmp_path / "operations.db")) as database:
+        ((told,),) = database.execute("SELECT forecasts FROM book_forecast").fetchall()
+    assert json.loads(told)[users[0].name] == {"2.2": 1000.0}
 
 
 def test_one_command_goes_back_and_another_withdraws_what_waits(run, clock):

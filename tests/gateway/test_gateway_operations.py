@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import http.server
 import json
+import sqlite3
 import threading
 
 import pytest
@@ -159,6 +160,27 @@ def test_a_book_that_no_longer_fits_the_configuration_is_not_approved(ask, store
     status, told = ask("approver", "bob", "POST", "/1/approve")
     assert (status, "does not fit the configuration" in told["detail"]) == (409, True)
     assert ask("viewer", "carol", path="/1")[1]["state"] == "waits for approval"
+
+
+def test_where_the_database_is_locked_a_step_is_refused_and_the_gateway_goes_on_deciding(ask, store, tmp_path):
+    ask("operator", "alice", "POST", body=BOOK)
+    with store.changing() as connection:
+        shown, _, _ = tokens.create(connection, role="approver", name="bob", days=1, note="", who="op", at=trail.now())
+    locking = sqlite3.connect(tmp_path / "operations.db", isolation_level=None)
+    locking.execute("BEGIN IMMEDIATE")
+    made = http.client.HTTPConnection("127.0.0.1", ask.running.gateway.accounts.port)
+    made.request("POST", "/api/v1/book/1/approve", None, {"Authorization": f"Bearer {shown}"})
+    with Client(ask.running.port) as client:
+        assert client.send(request(message(SMALL))).answer().status == 200
+    answer = made.getresponse()
+    assert (answer.status, b"try again" in answer.read()) == (503, True)
+    made.close()
+    locking.execute("ROLLBACK")
+    locking.close()
+    assert ask("viewer", "carol", path="/1")[1]["state"] == "waits for approval"
+    assert ask("approver", "bob", "POST", "/1/approve")[0] == 200
+    with store.reading() as connection:
+        assert verify(connection).problems == []
 
 
 def test_a_rollback_over_the_api_is_in_force_when_the_answer_comes(ask, store):

@@ -94,7 +94,7 @@ class Standing:
     draining = False
 
     def __init__(self, text: str, now: float = 1000.0, kept: int = 1000) -> None:
-        self.settings = parse(text)
+        self.settings = self.file = parse(text)
         self.book = Book.from_settings(self.settings)
         self.ledger = LocalLedger(self.settings.capacity, self.book, now)
         self.totals = Totals()
@@ -161,7 +161,8 @@ def guarded_by(default: Principal) -> Callable[..., Any]:
         async def endpoint(request: Request) -> Response:
             said = request.cookies.get("as", "")
             role, _, user = said.partition(":")
-            principal = Principal(user or role, role, user.replace("_", " ") or None) if said else default
+            role, _, name = role.partition("/")
+            principal = Principal(user or name or role, role, user.replace("_", " ") or None) if said else default
             if principal.role not in roles:
                 return JSONResponse({"title": "Not for you"}, 403)
             answer = await handler(request, principal)
@@ -217,9 +218,14 @@ class Served:
     """The pages of a gateway on a port of loopback, in a thread. `store`: where its notices are; None: it has none."""
 
     def __init__(
-        self, watched: Standing, pulse_of: Callable[[Standing], Pulse] | None = None, store: str | None = None
+        self,
+        watched: Standing,
+        pulse_of: Callable[[Standing], Pulse] | None = None,
+        store: str | None = None,
+        kept: Any = None,
     ) -> None:
         self.watched = watched
+        self.kept = kept  # what stands on a database: see `rig_book`
         self.store = store
         self.notices: Notices | None = None
         self.controls = Controls()
@@ -258,6 +264,9 @@ class Served:
             ]
         )
         app.state.gate = CookieGate()
+        if self.kept is not None:
+            app.router.routes.extend(self.kept.routes(self.watched))
+            app.state.gate = self.kept
         config = uvicorn.Config(
             app, http=BoundedProtocol, log_config=None, lifespan="off", port=0, timeout_graceful_shutdown=1
         )

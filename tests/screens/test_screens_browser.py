@@ -7,7 +7,7 @@ from time import monotonic
 import pytest
 from rig_screens import Standing, configuration, names
 
-PAGES = ("/", "/why", "/versions", "/controls", "/notices")
+PAGES = ("/", "/why", "/versions", "/controls", "/notices", "/campaigns", "/book")
 
 
 def standing(count=2, pressed=True):
@@ -275,6 +275,7 @@ def test_nothing_scrolls_sideways(serve, page, path, width):
         "/why": "#answer h2", "/versions": "#rows tr", "/controls": "#user option", "/": "#users tr",
         "/notices": "#problem",
     }  # fmt: skip
+    waited |= {"/campaigns": "#announce-form", "/book": "#month"}
     tab.locator(waited.get(path, "#totals div")).first.wait_for(state="attached")
     assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
 

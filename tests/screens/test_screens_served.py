@@ -38,7 +38,9 @@ def pressed(serve):
     return serve(watched), request_id
 
 
-PAGES = {"/": "operator", "/why": "operator", "/versions": "operator", "/controls": "operator", "/notices": "operator"}
+PAGES = dict.fromkeys(
+    ("/", "/why", "/versions", "/controls", "/notices", "/campaigns", "/book"), "operator"
+)
 
 
 @pytest.mark.parametrize("path", PAGES)

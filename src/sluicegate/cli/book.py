@@ -13,7 +13,6 @@ from sluicegate.cli.book_options import (
     allocations_of,
     as_option,
     by_whom,
-    changes,
     current,
     named,
     note_option,
@@ -54,6 +53,7 @@ for command in (propose, forecast, campaign):
 Examples:
   sluicegate book put book.csv --config sluicegate.toml --as ann
   sluicegate book put book.csv -c sluicegate.toml --as ann --from 2027-01-04T00:00 --note "after the merger"
+  sluicegate book put book.csv -c sluicegate.toml --as ann --forecasts USERS.csv
 """
 )
 @click.argument("path", metavar="BOOK.csv", type=click.Path(path_type=Path))
@@ -61,11 +61,18 @@ Examples:
 @as_option
 @note_option
 @click.option("--from", "since", metavar="TIME", help="In force from (London). [the Monday after it is approved]")
-def put(path: Path, config: Path, who: str, note: str, since: str | None) -> None:
+@click.option(
+    "--forecasts",
+    type=click.Path(path_type=Path),
+    metavar="USERS.csv",
+    help="Keep what it was proposed from beside it.",
+)
+def put(path: Path, config: Path, who: str, note: str, since: str | None, forecasts: Path | None) -> None:
     """Make a file (columns `user`, `allocation`, `why`) the next version, which waits for a second account."""
     from sluicegate.operations.book import versions  # noqa: PLC0415
     from sluicegate.operations.book.book_file import figures_of, read_book  # noqa: PLC0415
     from sluicegate.operations.book.effective import LONDON, microseconds  # noqa: PLC0415
+    from sluicegate.operations.book.users_file import forecasts_of, read_users  # noqa: PLC0415
     from sluicegate.operations.store import trail  # noqa: PLC0415
     from sluicegate.settings import SettingsError  # noqa: PLC0415
 
@@ -75,6 +82,7 @@ def put(path: Path, config: Path, who: str, note: str, since: str | None) -> Non
     with store_of(config) as (store, settings):
         try:
             read = read_book(path, settings)
+            expected = None if forecasts is None else forecasts_of(read_users(forecasts, settings))
         except SettingsError as error:
             raise ConfigurationRefused(error) from None
         try:
@@ -82,7 +90,7 @@ def put(path: Path, config: Path, who: str, note: str, since: str | None) -> Non
                 made = versions.put(
                     connection, figures_of(read), who=who, at=trail.now(), note=note,
                     reasons={one.name: one.why for one in read if one.why},
-                    asked_at=None if asked is None else microseconds(asked), **by_whom(),
+                    asked_at=None if asked is None else microseconds(asked), forecasts=expected, **by_whom(),
                 )  # fmt: skip
         except versions.BookRefused as error:
             raise click.ClickException(str(error)) from None
@@ -186,6 +194,7 @@ Examples:
 def diff(before: int | None, after: int | None, config: Path, everybody: bool, as_json: bool) -> None:
     """What changes from one version to another; 0 is the configuration file."""
     from sluicegate.operations.book import versions  # noqa: PLC0415
+    from sluicegate.operations.book.comparing import changes  # noqa: PLC0415
     from sluicegate.operations.book.in_force import version_in_force  # noqa: PLC0415
     from sluicegate.operations.store import trail  # noqa: PLC0415
 

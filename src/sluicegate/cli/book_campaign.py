@@ -17,9 +17,9 @@ from sluicegate.cli.records import moment_of, print_problems
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sluicegate.operations.book.campaign_page import Planned
     from sluicegate.operations.book.campaigns import Campaign
     from sluicegate.operations.book.demand import Demand
+    from sluicegate.operations.book.planning import Planned
     from sluicegate.operations.book.slots import Hour
     from sluicegate.settings import Settings
 
@@ -120,7 +120,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="For a program; times are microseconds since 1970.")
 def plan(config: Path, record: str | None, scale: float, days: int, out: Path | None, as_json: bool) -> None:
     """What is announced, over the usual load and the threshold, with quieter slots for each campaign."""
-    from sluicegate.operations.book import campaign_page, campaigns, slots  # noqa: PLC0415
+    from sluicegate.operations.book import campaign_page, campaigns, planning, slots  # noqa: PLC0415
     from sluicegate.operations.store import trail  # noqa: PLC0415
 
     first = trail.now() // HOUR + 1
@@ -132,11 +132,7 @@ def plan(config: Path, record: str | None, scale: float, days: int, out: Path | 
     usual = slots.usual_of(demand.by_hour, demand.covered, scale) if demand else lambda _hour: 0.0
     basis = f"Usual: the same hours of the week in {record}." if record else "No record was named: nothing is usual."
     hours = slots.laid_over(found, usual, ahead, weights)
-    planned = []
-    for one in found:
-        others = [other for other in found if other.id != one.id]
-        peak = slots.peak_of(one, others, usual, weights)
-        planned.append(campaign_page.Planned(one, peak, slots.quieter(one, others, usual, ahead, weights)))
+    planned = planning.plan(found, found, usual, weights, lambda _: ahead)
     if out is not None:
         _write(out, campaign_page.plan_page(hours, planned, settings.capacity, basis))
     if as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,13 +44,12 @@ def by_whom() -> dict[str, str]:
 
 def allocations_of(connection: Connection, settings: Settings, version: int) -> dict[str, float]:
     """SR/s by User of a version; 0 stands for the configuration file. Raises ClickException."""
-    from sluicegate.operations.book import versions  # noqa: PLC0415
+    from sluicegate.operations.book import comparing, versions  # noqa: PLC0415
 
     try:
-        book = versions.find(connection, version).book if version else None
+        return comparing.allocations_of(connection, settings, version)
     except versions.NoSuchBook as error:
         raise click.ClickException(str(error)) from None
-    return {user.name: user.allocation for user in settings.users} if book is None else book
 
 
 def current(connection: Connection, settings: Settings, at: int) -> tuple[int, dict[str, float]]:
@@ -74,15 +73,6 @@ def rate(figure: float | None) -> str:
 def signed(figure: float) -> str:
     """A change, with its sign; nothing where there is none."""
     return f"{figure:+,.3f}".rstrip("0").rstrip(".") if round(figure, 3) else ""
-
-
-def changes(before: Mapping[str, float], after: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Of each User what it had, has then, and the change, in SR/s; those of the later book first."""
-    return [
-        {"user": name, "from": (old := before.get(name)), "to": (new := after.get(name)),
-         "change": round((new or 0.0) - (old or 0.0), 6)}
-        for name in dict.fromkeys((*after, *before))
-    ]  # fmt: skip
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sluicegate.cli.book_options import changes, named, print_table, rate, signed
+from sluicegate.cli.book_options import named, print_table, rate, signed
 from sluicegate.cli.configuration import ConfigurationRefused, config_option
 from sluicegate.cli.evidence import Bars, packages_needed
 from sluicegate.cli.records import print_problems, settings_of
@@ -81,6 +81,8 @@ def propose(
     points     = weight of the Role * (SRs a month * weight of their kind + devices * weight of their type)
     allocation = the greater of floor, contract, and the part of the maximum that the points make
     """
+    from sluicegate.operations.book.comparing import changes  # noqa: PLC0415
+
     settings = settings_of(config)
     book = _proposed(path, settings, weights, maximum, resolution)
     after = {one.name: float(one.allocation) for one in book}

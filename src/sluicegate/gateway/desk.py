@@ -86,6 +86,7 @@ class Desk:
 
     Attributes:
         settings, book: in force: those of the file with the overlay.
+        file: the settings of the file.
         overlay: what lies over the file.
         users: the Users served, by name, in the book's order.
         recorder: who keeps the traffic record; None where none is kept.
@@ -111,7 +112,7 @@ class Desk:
         self._tallies: dict[str, Tally] = {}
         self._seats: dict[str, Seats] = {}
         self._own: dict[str, Profile] = {}
-        self._file = settings
+        self.file = settings
         self.overlay = NOTHING
         self.book: Book
         self.ledger = LocalLedger(settings.capacity, Book.from_settings(settings))
@@ -136,13 +137,13 @@ class Desk:
         Raises:
             ValueError: it cannot be; nothing has changed.
         """
-        self._put_in_force(self._file, overlay)
+        self._put_in_force(self.file, overlay)
 
     def _put_in_force(self, file: Settings, overlay: Overlay) -> None:
         settings = overlaid(file, overlay)
         book = Book.from_settings(settings).with_profiles(self._own)
         self.ledger.reconfigure(settings.capacity, book, monotonic())
-        self._file, self.overlay = file, overlay
+        self.file, self.overlay = file, overlay
         self._take(settings, book)
 
     def set_profile(self, name: str, profile: Profile | None) -> None:

@@ -35,6 +35,11 @@ class Seen:
         return self.desk.settings
 
     @property
+    def file(self) -> Settings:
+        """Those of the configuration file, with nothing over it."""
+        return self.desk.file
+
+    @property
     def book(self) -> Book:
         """The allocation book in force."""
         return self.desk.book

@@ -9,8 +9,10 @@ from typing import Final
 from sluicegate.log import logger
 from sluicegate.operations.account.governed import Governed
 from sluicegate.operations.account.service import Accounts
+from sluicegate.operations.book import campaign_described
 from sluicegate.operations.book import described as book_described
 from sluicegate.operations.book.api import BookApi
+from sluicegate.operations.book.campaign_api import CampaignApi
 from sluicegate.operations.book.in_force import books
 from sluicegate.operations.controls import described
 from sluicegate.operations.controls.api import ControlsApi
@@ -50,6 +52,8 @@ class Operations:
         self.accounts.offer(Part(controls.routes(), described.PATHS))
         book = BookApi(gateway, self._worker, self.governor, self.accounts.reloaded)
         self.accounts.offer(Part(book.routes(), book_described.PATHS))
+        campaigns = CampaignApi(gateway, self._worker)
+        self.accounts.offer(Part(campaigns.routes(), campaign_described.PATHS))
         self.notices = Notices(gateway.settings, self._worker)
         told = NoticesApi(gateway, self._worker, self.notices)
         self.accounts.offer(Part(told.routes(), notices_described.PATHS))

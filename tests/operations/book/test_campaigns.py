@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
 from sluicegate.operations.book import campaigns, slots
-from sluicegate.operations.book.campaign_page import Planned, plan_page
+from sluicegate.operations.book.campaign_page import plan_page
 from sluicegate.operations.book.campaigns import HOUR, Campaign, CampaignRefused
 from sluicegate.operations.book.effective import LONDON, microseconds
+from sluicegate.operations.book.planning import Planned, around, plan
 from sluicegate.operations.store.book_tables import campaign
 from sluicegate.operations.store.verify import verify
 
@@ -132,26 +133,45 @@ def test_usual_is_the_mean_of_the_same_hour_of_the_week_by_londons_clocks():
 loads = st.lists(st.integers(0, 50), min_size=72, max_size=72)
 
 
-@given(loads, st.integers(0, 60), st.integers(1, 10))
-def test_slots_that_are_offered_are_as_long_and_quieter_and_none_lies_over_another(load, first, hours):
+def peak(one, others, usual):
+    """By hand, hour by hour."""
+    return max(
+        usual(hour) + sum(slots.rate_in(each, hour) for each in (one, *others))
+        for hour in range(one.starts_at // HOUR, -(-one.ends_at // HOUR))
+    )
+
+
+@given(loads, st.integers(0, 60), st.integers(1, 10), st.sampled_from([0, HOUR // 4, HOUR // 2]))
+def test_slots_that_are_offered_are_as_long_and_quieter_and_none_lies_over_another(load, first, hours, more):
     def usual(hour):
         return float(load[hour - FIRST]) if 0 <= hour - FIRST < len(load) else 0.0
 
     one, others = of(first=FIRST + first, hours=hours), [of(2, FIRST + 3)]
-    now = slots.peak_of(one, others, usual, {})
-    offered = slots.quieter(one, others, usual, range(FIRST, FIRST + 72), {})
+    one = one._replace(ends_at=one.ends_at + more)
+    length = one.ends_at - one.starts_at
+    ((_, now, offered),) = plan([one], [one, *others], usual, {}, lambda _: range(FIRST, FIRST + 72))
+    assert now == pytest.approx(peak(one, others, usual))
     assert len(offered) <= slots.MOST_OFFERED
     for slot in offered:
         moved = one._replace(starts_at=slot.starts_at, ends_at=slot.ends_at)
         assert slot.ends_at - slot.starts_at == one.ends_at - one.starts_at
-        assert slots.peak_of(moved, others, usual, {}) == pytest.approx(slot.peak)
+        assert peak(moved, others, usual) == pytest.approx(slot.peak)
         assert slot.peak < now
-    peaks = [slots.peak_of(one._replace(starts_at=(h * HOUR), ends_at=(h + hours) * HOUR), others, usual, {})
+    peaks = [peak(one._replace(starts_at=(h * HOUR), ends_at=h * HOUR + length), others, usual)
              for h in range(FIRST, FIRST + 72)]  # fmt: skip
     if offered:
         assert offered[0].peak == pytest.approx(min(peaks))
     spans = sorted((slot.starts_at, slot.ends_at) for slot in offered)
     assert all(before[1] <= after[0] for before, after in pairwise(spans))
+
+
+def test_slots_are_offered_within_a_week_of_a_campaign_and_never_in_the_past():
+    one = of(first=FIRST + 400)
+    assert around(AT)(one) == range(FIRST + 400 - 168, FIRST + 400 + 169)
+    assert around(AT)(of(first=FIRST)).start == AT // HOUR + 1
+    assert list(around((FIRST + 500) * HOUR)(of(first=FIRST))) == []
+    ((_, _, offered),) = plan([of(first=FIRST)], [], lambda _: 0.0, {}, around((FIRST + 500) * HOUR))
+    assert offered == []
 
 
 def test_a_run_is_held_against_its_announcement_as_far_as_the_record_goes():

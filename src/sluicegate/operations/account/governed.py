@@ -20,6 +20,10 @@ class Governed(Protocol):
         """The settings in force."""
 
     @property
+    def file(self) -> Settings:
+        """Those of the configuration file, with nothing over it."""
+
+    @property
     def ledger(self) -> LocalLedger:
         """Where the banks live."""
 

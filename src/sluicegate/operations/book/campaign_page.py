@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from sluicegate import __version__
-from sluicegate.operations.book.campaigns import HOUR, Campaign
+from sluicegate.operations.book.campaigns import HOUR
 from sluicegate.operations.book.effective import LONDON
+from sluicegate.operations.book.planning import Planned
 from sluicegate.operations.book.slots import Hour, Slot
 from sluicegate.settings import Capacity
 from sluicegate.simulate.page import Cell, Chart, Html, Line, Series, chart, document, table, tag
-
-
-class Planned(NamedTuple):
-    """A campaign, the highest hour of its window with all others, and quieter slots."""
-
-    campaign: Campaign
-    peak: float
-    offered: Sequence[Slot]
 
 
 def plan_page(hours: Sequence[Hour], planned: Sequence[Planned], capacity: Capacity, basis: str) -> str:

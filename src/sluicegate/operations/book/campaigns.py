@@ -49,12 +49,20 @@ class CampaignRefused(Exception):  # noqa: N818 - named after what it is
     """It is not done. `str()` says why, and what to do."""
 
 
+class CampaignUnfit(CampaignRefused):
+    """No announcement can be so."""
+
+
+class NoSuchCampaign(CampaignRefused):
+    """There is none of that number, or it is another User's."""
+
+
 def announce(
     connection: Connection, *, user: str, srv: str, volume: int, starts_at: int, ends_at: int, who: str, at: int,
     note: str = "", **said: Any,
 ) -> Campaign:  # fmt: skip
     """Take an announcement down. `said`: what else the audit trail is told. Raises CampaignRefused."""
-    _check(srv, volume, starts_at, ends_at, note, at)
+    check(srv, volume, starts_at, ends_at, note, at)
     mine = (campaign.c.user == user) & campaign.c.withdrawn_at.is_(None) & (campaign.c.ends_at > at)
     if (connection.scalar(select(func.count()).select_from(campaign).where(mine)) or 0) >= MOST_OPEN:
         raise CampaignRefused(f"{user} has {MOST_OPEN} campaigns to come: withdraw one first")
@@ -68,19 +76,20 @@ def announce(
     return made
 
 
-def _check(srv: str, volume: int, starts_at: int, ends_at: int, note: str, at: int) -> None:
+def check(srv: str, volume: int, starts_at: int, ends_at: int, note: str, at: int) -> None:
+    """Whether an announcement can be so, at a time. Raises CampaignUnfit."""
     try:
         checked_srv(srv)
     except ValueError as error:
-        raise CampaignRefused(str(error).removesuffix(", in quotes")) from None
+        raise CampaignUnfit(str(error).removesuffix(", in quotes")) from None
     if not 0 < volume <= MOST_VOLUME:
-        raise CampaignRefused(f"the volume must be from 1 to {MOST_VOLUME:,} SRs")
+        raise CampaignUnfit(f"the volume must be from 1 to {MOST_VOLUME:,} SRs")
     if not at < ends_at or starts_at > at + FURTHEST:
-        raise CampaignRefused("the window must end in the future, and begin within 400 days")
+        raise CampaignUnfit("the window must end in the future, and begin within 400 days")
     if not 0 < ends_at - starts_at <= LONGEST:
-        raise CampaignRefused("the window must end after it begins, and within 92 days")
+        raise CampaignUnfit("the window must end after it begins, and within 92 days")
     if len(note) > MOST_NOTE or (note and not note.isprintable()):
-        raise CampaignRefused(f"the note must have at most {MOST_NOTE} printable characters")
+        raise CampaignUnfit(f"the note must have at most {MOST_NOTE} printable characters")
 
 
 def withdraw(
@@ -98,12 +107,12 @@ def withdraw(
 
 
 def find(connection: Connection, number: int, user: str | None = None) -> Campaign:
-    """One announcement; one of another than `user` is as if it were not there. Raises CampaignRefused."""
+    """One announcement; one of another than `user` is as if it were not there. Raises NoSuchCampaign."""
     row = None
     if 0 < number < 2**62:
         row = connection.execute(select(campaign).where(campaign.c.id == number)).first()
     if row is None or (user is not None and row.user != user):
-        raise CampaignRefused(f"there is no campaign {number}")
+        raise NoSuchCampaign(f"there is no campaign {number}")
     return Campaign(*row)
 
 
@@ -115,3 +124,12 @@ def within(connection: Connection, since: int, until: int, user: str | None = No
     if user is not None:
         rows = rows.where(campaign.c.user == user)
     return [Campaign(*row) for row in connection.execute(rows.order_by(campaign.c.starts_at, campaign.c.id))]
+
+
+def over(connection: Connection, at: int, most: int, user: str | None = None) -> list[Campaign]:
+    """What was announced and is over, the last to end first. `user`: only this one's."""
+    rows = select(campaign).where(campaign.c.ends_at <= at, campaign.c.withdrawn_at.is_(None))
+    if user is not None:
+        rows = rows.where(campaign.c.user == user)
+    ordered = rows.order_by(campaign.c.ends_at.desc(), campaign.c.id.desc()).limit(most)
+    return [Campaign(*row) for row in connection.execute(ordered)]

@@ -9,8 +9,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from sluicegate.operations.book import versions
+from sluicegate.operations.book.users_file import MOST_COUNT
 from sluicegate.operations.book.versions import BookRefused, Version
 from sluicegate.settings import Settings
+from sluicegate.settings.fields import srv
 from sluicegate.settings.problems import figure, shown
 from sluicegate.settings.table import LOWEST_RATE
 
@@ -30,6 +32,21 @@ def wrong_with(allocations: Mapping[str, float], settings: Settings) -> Iterator
     if total > maximum:
         said = f"the allocations add up to {figure(float(total))} SR/s and the maximum is {figure(float(maximum))}"
         yield "", f"{said}: {figure(float(total - maximum))} SR/s too many"
+
+
+def wrong_forecast(forecasts: Mapping[str, Mapping[str, float]], settings: Settings) -> Iterator[str]:
+    """What is wrong with the forecasts that are to be kept with a book (SRs a month by User and SRV), in sentences."""
+    users = {user.name for user in settings.users}
+    for name, kinds in forecasts.items():
+        if name not in users:
+            yield f"forecasts: {shown(name)} is no [[user]] of the configuration"
+        for kind, count in kinds.items():
+            try:
+                srv(kind)
+            except ValueError as error:
+                yield f"forecasts: {shown(name)}: {str(error).removesuffix(', in quotes')}"
+            if not 0 <= count <= MOST_COUNT:
+                yield f"forecasts: {shown(name)}: {kind[:20]}: must be from 0 to {MOST_COUNT:,} SRs a month"
 
 
 def approve_fitting(

@@ -28,6 +28,15 @@ def microseconds(moment: datetime) -> int:
     return (moment.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
+def moment(text: str) -> int:
+    """A time in ISO 8601, in microseconds since 1970; without an offset it is one of London. Raises ValueError."""
+    try:
+        told = datetime.fromisoformat(text.strip())
+        return microseconds(told if told.tzinfo is not None else told.replace(tzinfo=LONDON))
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text[:40]!r} is no time in ISO 8601: write one such as 2026-12-01T01:00") from None
+
+
 def month(text: str) -> tuple[datetime, datetime]:
     """The first moment of a month `YYYY-MM` in London, and of the next. Raises ValueError."""
     if not _MONTH.fullmatch(text):

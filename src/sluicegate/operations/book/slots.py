@@ -63,10 +63,11 @@ class Hour(NamedTuple):
 
 def laid_over(campaigns: Sequence[Campaign], usual: Usual, hours: range, weights: Mapping[str, float]) -> list[Hour]:
     """Every one of `hours` with what is usual and what the campaigns add."""
-    return [
-        Hour(hour, usual(hour), sum(rate_in(one, hour, weights.get(one.srv, 1.0)) for one in campaigns))
-        for hour in hours
-    ]
+    added = dict.fromkeys(hours, 0.0)
+    for one in campaigns:
+        for hour in range(max(hours.start, one.starts_at // HOUR), min(hours.stop, -(-one.ends_at // HOUR))):
+            added[hour] += rate_in(one, hour, weights.get(one.srv, 1.0))
+    return [Hour(hour, usual(hour), more) for hour, more in added.items()]
 
 
 class Slot(NamedTuple):
@@ -77,29 +78,33 @@ class Slot(NamedTuple):
     peak: float
 
 
-def peak_of(one: Campaign, others: Sequence[Campaign], usual: Usual, weights: Mapping[str, float]) -> float:
-    """The highest hour of a campaign's window, with all that is announced for it."""
-    hours = range(one.starts_at // HOUR, -(-one.ends_at // HOUR))
-    return max(hour.all for hour in laid_over((one, *others), usual, hours, weights))
+def span_of(one: Campaign, hours: range) -> range:
+    """The hours that count for a campaign where it is, and wherever it may begin in `hours`."""
+    last = -(-one.ends_at // HOUR)
+    return range(min(hours.start, one.starts_at // HOUR), max(hours.stop + last - one.starts_at // HOUR + 1, last))
 
 
-def quieter(
-    one: Campaign, others: Sequence[Campaign], usual: Usual, hours: range, weights: Mapping[str, float]
-) -> list[Slot]:
+def peak_of(one: Campaign, load: Mapping[int, float], weight: float) -> float:
+    """The highest hour of a campaign's window. load: SR/s of its hours without it."""
+    return max(load[hour] + rate_in(one, hour, weight) for hour in hours_in(one))
+
+
+def quieter(one: Campaign, load: Mapping[int, float], hours: range, weight: float) -> list[Slot]:
     """Windows as long that begin in one of `hours` and have a lower peak: the lowest first, none over another.
 
-    others: all other campaigns, which stay where they are.
+    load: SR/s without it, of all hours of `span_of`.
     """
     length = one.ends_at - one.starts_at
-    now, found = peak_of(one, others, usual, weights), []
-    span = range(hours.start, hours.stop + -(-length // HOUR) + 1)
-    load = {hour.hour: hour.all for hour in laid_over(others, usual, span, weights)}
-    for hour in hours:
-        moved = one._replace(starts_at=hour * HOUR, ends_at=hour * HOUR + length)
-        taken = range(hour, -(-moved.ends_at // HOUR))
-        peak = max(load[each] + rate_in(moved, each, weights.get(one.srv, 1.0)) for each in taken)
+    now, found = peak_of(one, load, weight), []
+    whole, rate = length // HOUR, one.rate * weight
+    loads = [load[hour] for hour in range(hours.start, hours.stop + whole + 1)]
+    for place, hour in enumerate(hours):  # a long window times many hours: the slices are what makes it quick
+        rest = rate * (length % HOUR) / HOUR
+        peak = max(
+            max(loads[place : place + whole], default=0.0) + rate * (whole > 0), rest and loads[place + whole] + rest
+        )
         if peak < now * (1 - WORTH):
-            found.append(Slot(moved.starts_at, moved.ends_at, peak))
+            found.append(Slot(hour * HOUR, hour * HOUR + length, peak))
     found.sort(key=lambda slot: (slot.peak, abs(slot.starts_at - one.starts_at)))  # of equal ones the nearest
     offered: list[Slot] = []
     for slot in found:
@@ -108,6 +113,11 @@ def quieter(
         ):
             offered.append(slot)
     return offered
+
+
+def hours_in(one: Campaign) -> range:
+    """Those that its window touches."""
+    return range(one.starts_at // HOUR, -(-one.ends_at // HOUR))
 
 
 class Run(NamedTuple):
@@ -131,10 +141,10 @@ class Run(NamedTuple):
 
 def run_of(one: Campaign, seen: Mapping[int, int], covered: Iterable[int]) -> Run:
     """An announcement against what came. seen: first attempts of that User and SRV by hour; covered: see `usual_of`."""
-    first, last = one.starts_at // HOUR, -(-one.ends_at // HOUR)
-    there = set(covered)
-    inside = {hour: seen.get(hour, 0) for hour in range(first, last)}
+    hours = hours_in(one)
+    first, last, there = hours.start, hours.stop, set(covered)
+    inside = {hour: seen.get(hour, 0) for hour in hours}
     outside = sum(count for hour, count in seen.items() if hour not in inside and first - 24 <= hour < last + 24)
-    hours = sum(hour in there for hour in inside)
+    known = sum(hour in there for hour in inside)
     peak = max(inside.values(), default=0) / SECONDS
-    return Run(one.volume, sum(inside.values()), outside, peak, hours / len(inside))
+    return Run(one.volume, sum(inside.values()), outside, peak, known / len(inside))

@@ -6,6 +6,7 @@ Columns: `user`, `role`; where wanted `floor` and `contract` (SR/s), `devices TY
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -57,6 +58,11 @@ def read_users(path: Path, settings: Settings) -> list[Applicant]:
                 sheet.wrong(None, "user", f"{shown(name)} has no line, and is a [[user]] of the configuration")
     sheet.sound()
     return list(found.values())
+
+
+def forecasts_of(users: Iterable[Applicant]) -> dict[str, dict[str, float]]:
+    """SRs a month by User and SRV, as they are kept beside a version of the book."""
+    return {one.name: {kind: float(count) for kind, count in one.forecast.items()} for one in users}
 
 
 def _unknown(column: str) -> str | None:

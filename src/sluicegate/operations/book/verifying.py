@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from sluicegate.operations.book import campaigns, versions
+from sluicegate.operations.book import campaigns, kept_forecasts, versions
 from sluicegate.operations.store.book_tables import book_version, campaign
 from sluicegate.operations.store.trail import Row, details_of
 
@@ -33,6 +33,7 @@ class BooksTold:
                 "seq": row.seq, "sha256": details.get("sha256"), "made_at": row.at, "who": row.who,
                 "restores": details.get("restores"), "asked_at": details.get("asked_at"), "approved_at": None,
                 "approver": None, "effective_at": details.get("effective_at"), "withdrawn_at": None,
+                "forecasts": details.get("forecasts"),
             }  # fmt: skip
         elif row.did == versions.APPROVED and number in self._told:
             approved = {"approved_at": row.at, "approver": row.who, "effective_at": details.get("effective_at")}
@@ -68,7 +69,7 @@ class BooksTold:
             yield f"campaign {number}: it was announced, and is not there"
 
     def _of_books(self, connection: Connection) -> Iterator[str]:
-        left = dict(self._told)
+        left, forecasts = dict(self._told), dict(kept_forecasts.digests(connection))
         found = connection.execute(
             select(book_version).order_by(book_version.c.version), execution_options={"yield_per": 10}
         )
@@ -78,7 +79,10 @@ class BooksTold:
             if expected is None:
                 yield f"version {one.version} of the book: the audit trail knows nothing of it"
                 continue
-            is_so = one._asdict() | {"sha256": versions.digest(one.allocations, one.reasons, one.note)}
+            is_so = one._asdict() | {
+                "sha256": versions.digest(one.allocations, one.reasons, one.note),
+                "forecasts": forecasts.pop(one.version, None),
+            }
             if one.approver is not None and versions.same_account(one.approver, one.who):
                 yield f"version {one.version} of the book: {one.who} approved its own"
             other = [name for name, value in expected.items() if is_so[name] != value]
@@ -87,3 +91,5 @@ class BooksTold:
                 yield f"version {one.version} of the book: the audit trail says otherwise of its {what}"
         for number in sorted(left):
             yield f"version {number} of the book: it was made, and is not there"
+        for number in sorted(forecasts):
+            yield f"forecasts of version {number} of the book: there is no such version"

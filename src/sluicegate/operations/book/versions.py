@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from sluicegate.operations.book import kept_forecasts
 from sluicegate.operations.book.effective import next_monday
 from sluicegate.operations.store import trail
 from sluicegate.operations.store.book_tables import book_version
@@ -61,7 +62,8 @@ class NoSuchBook(BookRefused):
 
 def put(
     connection: Connection, allocations: Mapping[str, float], *, who: str, at: int, note: str = "",
-    reasons: Mapping[str, str] | None = None, asked_at: int | None = None, **said: Any,
+    reasons: Mapping[str, str] | None = None, asked_at: int | None = None,
+    forecasts: Mapping[str, Mapping[str, float]] | None = None, **said: Any,
 ) -> Version:  # fmt: skip
     """The next version, which waits for a second account.
 
@@ -69,6 +71,7 @@ def put(
         allocations: SR/s by User; whoever calls has checked them (`checking.wrong_with`).
         who: the account that proposes it.
         asked_at: when it is to come into force; None: the Monday after it is approved.
+        forecasts: what it was proposed from, SRs a month by User and SRV; kept beside it.
         said: what else the audit trail is told (by which way it came).
 
     Raises BookRefused where `asked_at` is not to come.
@@ -76,7 +79,13 @@ def put(
     if asked_at is not None and asked_at <= at:
         raise BookRefused("a book comes into force in the future: name a later time")
     written = json.dumps(dict(allocations), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return _insert(connection, PUT, written, reasons or {}, who=who, at=at, note=note, asked_at=asked_at, said=said)
+    expected = None if forecasts is None else kept_forecasts.written(forecasts)
+    if expected is not None:
+        said = {**said, "forecasts": kept_forecasts.digest(expected)}
+    made = _insert(connection, PUT, written, reasons or {}, who=who, at=at, note=note, asked_at=asked_at, said=said)
+    if expected is not None:
+        kept_forecasts.keep(connection, made.version, expected)
+    return made
 
 
 def approve(connection: Connection, version: int, *, who: str, at: int, **said: Any) -> Version:
@@ -87,7 +96,7 @@ def approve(connection: Connection, version: int, *, who: str, at: int, **said: 
         raise BookRefused(f"version {version} is {state} already")
     if same_account(who, one.who):
         raise BookRefused(
-            f"version {version} was put by {one.who}, and a second account approves it: ask somebody else (--as NAME)"
+            f"version {version} was put by {one.who}, and a second account approves it: ask somebody else"
         )
     effective = one.asked_at if one.asked_at is not None else next_monday(at)
     if effective <= at:
@@ -117,10 +126,10 @@ def rollback(
     was in force before the one that is. Raises BookRefused, NoSuchBook.
     """
     past = was_in_force(connection, at)
-    if not past:
-        raise BookRefused("no book has come into force yet: there is nothing to roll back")
     if to is None:
-        to = _before(past)
+        to = before(past)
+    elif not past:
+        raise BookRefused("no book has come into force yet: there is nothing to roll back")
     if to != 0 and to not in {one.version for one in past}:
         find(connection, to)
         raise BookRefused(f"version {to} was never in force: it takes a second account, so approve it instead")
@@ -133,8 +142,13 @@ def rollback(
     )  # fmt: skip
 
 
-def _before(past: list[Version]) -> int:
-    """What was in force before the last one; a rollback stands for what it restored, so that two go back two steps."""
+def before(past: list[Version]) -> int:
+    """What was in force before the last one; a rollback stands for what it restored, so that two go back two steps.
+
+    past: of `was_in_force`. Raises BookRefused where there is nothing before it.
+    """
+    if not past:
+        raise BookRefused("no book has come into force yet: there is nothing to roll back")
     steps = [0]
     for one in past:
         meant = one.version if one.restores is None else one.restores

@@ -66,6 +66,8 @@ def routes(watched: Watched, pulse: Pulse, guarded: Guarded) -> list[Route]:
         get("/versions", partial(_page, "versions"), ALL),
         get("/controls", partial(_page, "controls"), OPERATORS),
         get("/notices", partial(_page, "told"), OPERATORS),
+        get("/campaigns", partial(_page, "campaigns"), ALL),
+        get("/book", partial(_page, "book"), OPERATORS),
         get("/api/v1/live", screens.live, ALL),
         get("/api/v1/screens/series", screens.series, OPERATORS),
         get("/api/v1/screens/events", screens.events, OPERATORS),

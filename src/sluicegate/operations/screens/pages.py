@@ -72,4 +72,6 @@ TITLES: Final = {
     "versions": "Who still gets 503",
     "controls": "Controls",
     "told": "Notices",
+    "campaigns": "Campaigns",
+    "book": "Allocation book",
 }

@@ -24,9 +24,11 @@ async def body_of(request: Request, most: int, too_large: Problem) -> bytes:
     return bytes(body)
 
 
-async def model_of(request: Request, model: type[M], most: int, too_large: Problem, unfit: Problem) -> M:
-    """The body, as JSON of a model. Raises Refusal, with every mistake and where it is."""
-    body = await body_of(request, most, too_large)
+async def model_of(
+    request: Request, model: type[M], most: int, too_large: Problem, unfit: Problem, empty: bytes = b""
+) -> M:
+    """The body, as JSON of a model. `empty`: what nothing stands for. Raises Refusal, with every mistake and where."""
+    body = await body_of(request, most, too_large) or empty
     try:
         return model.model_validate_json(body)
     except ValidationError as error:

@@ -29,6 +29,14 @@ book_version = Table(
 `asked_at`: when it is to be in force, if its proposer said so. `effective_at`: from when on it is, once it is approved.
 """
 
+book_forecast = Table(
+    "book_forecast",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("forecasts", String, nullable=False),
+)
+"""What a version was proposed from, where its proposer kept it: JSON, SRs a month by User and SRV."""
+
 campaign = Table(
     "campaign",
     metadata,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
 
-VERSION = 2
+VERSION = 3
 """Of these tables. A database with a later one is not touched. In one with an earlier one, what is missing is made."""
 
 metadata = MetaData()

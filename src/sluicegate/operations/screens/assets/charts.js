@@ -1,6 +1,6 @@
-/* Within, excess and throttled over time, one upon the other, under the threshold and the capacity. uPlot draws. */
+/* Layers over time, one upon the other, under the threshold and the capacity. uPlot draws. */
 
-import { clock, el, figure, say } from "./shared.js";
+import { clock, el, figure, london, londonHour, say } from "./shared.js";
 
 const OUTCOMES = [["within", "calm"], ["excess", "warm"], ["throttled", "bad"]];
 const LEAST = 60; // seconds
@@ -10,12 +10,13 @@ const rem = () => parseFloat(getComputedStyle(root).fontSize);
 const two = (value) => String(value).padStart(2, "0");
 
 /* `span`: seconds that it shows, to the newest point; `grows`: fewer, while there are none yet.
-   `levels`: names of columns that are drawn as lines. */
-export function chart(place, { span, levels, describe, grows = false }) {
+   `levels`: names of columns that are drawn as lines. `layers`: names of columns, and their tones.
+   `dated`: hours of several days, by London's clocks. */
+export function chart(place, { span, levels, describe, grows = false, layers = OUTCOMES, dated = false }) {
   const moment = el("span", { class: "moment" });
-  const outputs = OUTCOMES.map(() => el("output"));
+  const outputs = layers.map(() => el("output"));
   const legend = el("ul", { class: "legend" });
-  OUTCOMES.forEach(([name, tone], number) =>
+  layers.forEach(([name, tone], number) =>
     legend.append(el("li", {}, el("i", { class: "key " + tone }), name, outputs[number])));
   place.querySelector("figcaption").append(moment, legend);
   const plot = el("div", { class: "plot", tabindex: "0", role: "img" });
@@ -25,6 +26,7 @@ export function chart(place, { span, levels, describe, grows = false }) {
 
   const at = (seconds) => {
     const date = new Date(1000 * seconds);
+    if (dated) return london(date);
     return span > 7200 ? two(date.getHours()) + ":" + two(date.getMinutes()) : clock(date);
   };
   const from = () => {
@@ -33,20 +35,24 @@ export function chart(place, { span, levels, describe, grows = false }) {
   };
   const tell = (index) => {
     say(moment, index == null ? "" : at(data.at[index]));
-    OUTCOMES.forEach(([name], number) => say(outputs[number], index == null ? "" : figure(data[name][index])));
+    layers.forEach(([name], number) => say(outputs[number], index == null ? "" : figure(data[name][index])));
   };
   const columns = () => {
-    const sums = OUTCOMES.map(() => []);
+    const sums = layers.map(() => []);
     data.at.forEach((_, index) => {
       let sum = 0;
-      OUTCOMES.forEach(([name], number) => sums[number].push((sum += data[name][index])));
+      layers.forEach(([name], number) => sums[number].push((sum += data[name][index])));
     });
+    if (dated) // a layer that is not there draws no line upon the one below
+      layers.slice(1).forEach(([name], number) => data.at.forEach((_, index) => {
+        if (![-1, 0, 1].some((by) => data[name][index + by])) sums[number + 1][index] = null;
+      }));
     return [data.at, ...sums, ...levels.map(([name]) => data[name])];
   };
   const top = () => {
     let most = 1;
     data.at.forEach((_, index) => {
-      most = Math.max(most, OUTCOMES.reduce((sum, [name]) => sum + data[name][index], 0));
+      most = Math.max(most, layers.reduce((sum, [name]) => sum + data[name][index], 0));
       for (const [name] of levels) most = Math.max(most, data[name][index]);
     });
     return 1.08 * most;
@@ -71,6 +77,9 @@ export function chart(place, { span, levels, describe, grows = false }) {
     }
     u.ctx.restore();
   };
+  /* Midnights in London, as many as there is room for. */
+  const days = (step) => data.at.filter((x) => londonHour(new Date(1000 * x)) === 0)
+    .filter((_, number) => number % Math.max(1, Math.round(step / 86400)) === 0);
   const options = () => {
     const axis = { stroke: colour("muted"), font: 0.75 * rem() + "px system-ui, sans-serif", ticks: { show: false } };
     return {
@@ -89,13 +98,14 @@ export function chart(place, { span, levels, describe, grows = false }) {
           grid: { show: false },
           size: 1.8 * rem(),
           space: 5 * rem(),
-          incrs: [10, 15, 30, 60, 120, 300, 600, 3600, 7200, 10800, 14400, 21600, 43200],
+          incrs: [10, 15, 30, 60, 120, 300, 600, 3600, 7200, 10800, 14400, 21600, 43200, 86400, 172800, 604800].filter((step) => !dated || step >= 86400),
           splits: (u, _axis, low, high, step) => {
+            if (dated) return days(step);
             const shift = new Date(1000 * high).getTimezoneOffset() * 60, found = [];
             for (let x = Math.ceil((low - shift) / step) * step + shift; x <= high; x += step) found.push(x);
             return found;
           },
-          values: (u, ticks) => ticks.map((x) => two(new Date(1000 * x).getHours()) + ":" + two(new Date(1000 * x).getMinutes())
+          values: (u, ticks) => dated ? ticks.map((x) => london(new Date(1000 * x)).replace(/,[^,]*$/, "")) : ticks.map((x) => two(new Date(1000 * x).getHours()) + ":" + two(new Date(1000 * x).getMinutes())
             + (ticks.length > 1 && ticks[1] - ticks[0] < 60 ? ":" + two(new Date(1000 * x).getSeconds()) : "")),
         },
         { ...axis, grid: { stroke: colour("grid"), width: 1 }, size: 3.4 * rem(), space: 2.4 * rem(),
@@ -103,7 +113,7 @@ export function chart(place, { span, levels, describe, grows = false }) {
       ],
       series: [
         {},
-        ...OUTCOMES.map(([, tone], number) => ({
+        ...layers.map(([, tone], number) => ({
           stroke: colour(tone), width: 1.25, points: { show: false }, spanGaps: false,
           fill: number ? undefined : colour(tone + "-area"),
         })),
@@ -111,10 +121,7 @@ export function chart(place, { span, levels, describe, grows = false }) {
           stroke: colour("ink"), width: 1, dash: side === "top" ? [5, 4] : undefined, points: { show: false },
         })),
       ],
-      bands: [
-        { series: [2, 1], fill: colour("warm-area") },
-        { series: [3, 2], fill: colour("bad-area") },
-      ],
+      bands: layers.slice(1).map(([, tone], number) => ({ series: [number + 2, number + 1], fill: colour(tone + "-area") })),
       hooks: { draw: [names], setCursor: [(u) => tell(u.cursor.left >= 0 ? u.cursor.idx : null)] },
     };
   };

@@ -1,4 +1,5 @@
-import { announce, ask, byId, change, el, figure, ofOperators, role, say, when } from "./shared.js";
+import { ask, byId, change, el, figure, say, when } from "./shared.js";
+import { confirm, open } from "./confirm.js";
 import { live } from "./live.js";
 
 const PATH = "/api/v1/controls";
@@ -40,34 +41,6 @@ function wanted() {
   return body;
 }
 
-const dialog = byId("confirm");
-/* Shows what will happen; `act` does it once it is confirmed, and says what to announce. */
-function confirm(title, meaning, reason, act) {
-  say(byId("confirm-title"), title);
-  say(byId("meaning"), meaning);
-  say(byId("confirm-reason"), reason ? `Reason: ${reason}` : "");
-  byId("end-field").hidden = Boolean(reason);
-  byId("end-reason").required = !reason;
-  byId("end-reason").value = "";
-  say(byId("confirm-problem"), "");
-  byId("yes").disabled = false;
-  dialog.querySelector("form").onsubmit = async (event) => {
-    if (event.submitter && event.submitter.value === "no") return;
-    event.preventDefault();
-    byId("yes").disabled = true;
-    try {
-      announce(await act(byId("end-reason").value.trim()));
-      dialog.close();
-    } catch (failure) {
-      say(byId("confirm-problem"), failure.message);
-      byId("yes").disabled = false;
-    }
-    look();
-  };
-  dialog.showModal();
-  byId(reason ? "no" : "end-reason").focus();
-}
-
 byId("control").addEventListener("submit", async (event) => {
   event.preventDefault();
   say(byId("problem"), "");
@@ -83,7 +56,7 @@ byId("control").addEventListener("submit", async (event) => {
       byId("control").reset();
       fit();
       return `It is in force. ${meaning}`;
-    });
+    }, { after: look });
   } catch (failure) {
     say(byId("problem"), failure.message);
   }
@@ -97,7 +70,7 @@ function force(one) {
   end.addEventListener("click", () => confirm(`End: ${title(one)}`, "What counted before counts again, at once.", "", async (reason) => {
     await change(`${PATH}/${one.control}/end`, { reason });
     return `${title(one)} has ended.`;
-  }));
+  }, { after: look }));
   return el("li", {}, el("div", {}, el("strong", {}, title(one)),
     el("span", { class: "hint" }, `${one.until ? "until " + when(new Date(one.until)) : "until it is ended"} · ${one.by}: ${one.reason}`)), end);
 }
@@ -123,4 +96,4 @@ live((picture) => {
   if (now.includes(before)) select.value = before;
 });
 look();
-setInterval(() => document.hidden || dialog.open || look(), 10000);
+setInterval(() => document.hidden || open() || look(), 10000);

@@ -38,6 +38,19 @@ export const clock = (date) => CLOCK.format(date);
 export function when(date) {
   return date.toDateString() === new Date().toDateString() ? CLOCK.format(date) : DATED.format(date);
 }
+/* As London's clocks show it: books and campaigns go by them, wherever somebody looks. */
+const zoned = (options) => new Intl.DateTimeFormat("en-GB", { timeZone: "Europe/London", ...options });
+const LONDON = zoned({ weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const LONDON_DAY = zoned({ weekday: "long", day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const LONDON_PARTS = zoned({ year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const parts = (date) => Object.fromEntries(LONDON_PARTS.formatToParts(date).map(({ type, value }) => [type, value]));
+export const london = (date) => LONDON.format(date);
+export const londonDay = (date) => LONDON_DAY.format(date).replace(" at ", ", ");
+export const londonHour = (date) => Number(parts(date).hour);
+export function londonInput(date) {
+  const { year, month, day, hour, minute } = parts(date);
+  return `${year}-${month}-${day}T${hour}:${minute}`;
+}
 export function lasting(seconds) {
   if (seconds < 90) return plural(Math.max(0, Math.round(seconds)), "second");
   if (seconds < 5400) return plural(Math.round(seconds / 60), "minute");
@@ -79,11 +92,11 @@ session.then(({ csrf }) => {
 });
 
 /* Changes something. The token of the session shows that this page asks, and no other one (CSRF). */
-export async function change(path, body) {
+export async function change(path, body = {}, method = "POST") {
   const headers = { "Content-Type": "application/json" };
   const { csrf } = await session;
   if (csrf) headers["X-CSRF-Token"] = csrf;
-  return ask(path, { method: "POST", headers, body: JSON.stringify(body) });
+  return ask(path, { method, headers, body: JSON.stringify(body) });
 }
 
 for (const link of document.querySelectorAll("nav [data-for]"))

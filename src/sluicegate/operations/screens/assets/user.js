@@ -2,6 +2,7 @@ import { announce, ask, byId, el, figure, lasting, plural, say, when, whole } fr
 import { chart, extend } from "./charts.js";
 import { figures, gauge } from "./gauge.js";
 import { live } from "./live.js";
+import { ownCampaigns } from "./campaign_list.js";
 import { ownPanels } from "./notices.js";
 
 const SPAN = 600;
@@ -101,3 +102,4 @@ async function latest() {
 live(show);
 latest();
 ownPanels();
+ownCampaigns(byId("own-campaigns"));
