@@ -76,6 +76,18 @@ bench-dispatch: $(READY)  ## the dispatcher on SQLite and PostgreSQL: SR/s, p99,
 bench-history: $(READY)  ## 13 months of minutes for 200 Users: how long any screen's query takes (about 3 minutes; BENCH="--postgresql")
 	@$(BIN)/python -m bench.history $(BENCH)
 
+.PHONY: bench-looks
+bench-looks: $(READY)  ## how long operations hold the event loop at 10,000 Users (about 3 minutes; BENCH="--users 200 --active 200")
+	@$(BIN)/python -m bench.looks --hour $(BENCH)
+
+.PHONY: bench-notices
+bench-notices: $(READY)  ## from the moment that a window is met to the webhook, stage by stage (BENCH="--rounds 12")
+	@$(BIN)/python -m bench.notices $(BENCH)
+
+.PHONY: bench-screens
+bench-screens: $(READY)  ## the operator's page in Chromium: first paint, octets (half a minute; needs chromium)
+	@$(BIN)/python -m bench.screens $(BENCH)
+
 .PHONY: alerts
 alerts:  ## promtool checks the alert rules, and when each fires (needs promtool: Debian's package prometheus)
 	@promtool check rules deploy/prometheus/sluicegate.rules.yml

@@ -24,14 +24,14 @@ from sqlalchemy import insert
 
 from bench.store import places
 from sluicegate.duis.catalogue import CATALOGUE
-from sluicegate.operations.history import seconds
+from sluicegate.operations.history import pieces, seconds
 from sluicegate.operations.history.counts import ALL, DAY, HOUR, MINUTE, NONE, SECOND, added
 from sluicegate.operations.history.history import History
 from sluicegate.operations.history.minute import Minute, packed
-from sluicegate.operations.history.packed import pack
+from sluicegate.operations.history.packed import pack, unpack
 from sluicegate.operations.history.reading import Usages
-from sluicegate.operations.history.writing import NAMES, Closed, due, pack_due, write
-from sluicegate.operations.store.history_tables import usage_day, usage_hour
+from sluicegate.operations.history.writing import NAMES, Closed, minutes_due, pack_due, summed, write
+from sluicegate.operations.store.history_tables import usage_day, usage_hour, usage_pieces
 from sluicegate.operations.store.store import OperationsStore
 from sluicegate.operations.tally import Tally
 from sluicegate.settings import History as Kept
@@ -82,13 +82,19 @@ def fill(store: OperationsStore, users: int, days: int) -> None:
             for day in range(first, min(first + 10, days)):
                 begins = BEGIN + day * DAY
                 sums = dict.fromkeys(names, NONE)
-                rows = []
+                rows, of_pieces = [], []
                 for name in names:
+                    day_of = pieces.none()
                     for hour in range(24):
                         drawn = hours.of(name)
+                        pieces.of_hour(unpack(drawn["minutes"]), begins + hour * HOUR, day_of)  # type: ignore[arg-type]
                         rows.append({"user": name, "begins": begins + hour * HOUR, **drawn})
                         sums[name] = added(sums[name], (drawn[column] for column in NAMES))  # type: ignore[misc]
+                    of_pieces.extend(
+                        {"user": name, "begins": at, "pieces": pack(half)} for at, half in pieces.halves(begins, day_of)
+                    )
                 connection.execute(insert(usage_hour), rows)
+                connection.execute(insert(usage_pieces), of_pieces)
                 of_day = [
                     {
                         "begins": begins,
@@ -114,8 +120,9 @@ def a_minute(seq: int, begins: int, users: int, chance: random.Random) -> Closed
 def fresh(store: OperationsStore, users: int, days: int, minutes: int) -> None:
     """Minutes that no hour has yet, as there are between two packings."""
     chance, begins = random.Random(2), BEGIN + days * DAY
+    closed = [a_minute(n + 1, begins + n * MINUTE, users, chance) for n in range(minutes)]
     with store.changing() as connection:
-        write(connection, "bench", [a_minute(n + 1, begins + n * MINUTE, users, chance) for n in range(minutes)], BEGIN)
+        write(connection, "bench", closed, BEGIN)
 
 
 def queries(days: int, user: str) -> dict[str, Callable[[Usages], object]]:
@@ -184,6 +191,9 @@ def main() -> None:
             fill(store, asked.users, asked.days)
             fresh(store, asked.users, asked.days, asked.minutes)
             print(f"filled in {time.perf_counter() - begin:.0f} s: {asked.users} Users, {asked.days} days")
+        if asked.postgresql and not there:
+            with store.changing() as connection:
+                connection.exec_driver_sql("ANALYZE")  # as autovacuum does before long
         path = None if asked.postgresql else Path(where)
         if path is not None:
             store.close()
@@ -262,7 +272,7 @@ def packing(users: int) -> None:
             taken.append(time.process_time() - begin)
         begin = time.process_time()
         with store.reading() as connection:
-            found = due(connection, BEGIN + 2 * HOUR)
+            found = summed(minutes_due(connection, BEGIN + 2 * HOUR))
         read = time.process_time()
         with store.changing() as connection:
             pack_due(connection, found)

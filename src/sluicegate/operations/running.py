@@ -101,7 +101,7 @@ class Operations:
             await asyncio.sleep(TICK)
             waited += TICK
             try:
-                self._watch()
+                await self._watch()
                 if self.governor.tick():
                     self.accounts.reloaded()
                 if waited >= EVERY:
@@ -111,14 +111,14 @@ class Operations:
             except Exception:  # everything that operators set hangs on this loop: it goes on whatever happens in it
                 logger().exception("operations failed to look")
 
-    def _watch(self) -> None:
+    async def _watch(self) -> None:
         """Once a second: who comes close to its allocation, and what there is to tell."""
         gateway = self._gateway
         if self._of is not gateway.settings:  # allocations change with them, and with nothing else
             self._of = gateway.settings
             self._allocations = {name: gateway.ledger.account(name).allocation for name in gateway.tallies}
         now = monotonic()
-        self.notices.look(now, gateway.tallies, self._allocations, gateway.ledger.state(now).active)
+        await self.notices.look(now, gateway.tallies, self._allocations, gateway.ledger.state(now).active)
         for control, put in self.governor.news:
             self.notices.announce(*announcement(control, put=put))
         self.governor.news.clear()

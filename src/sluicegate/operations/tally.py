@@ -80,7 +80,8 @@ class Tally:
 
     def outcomes(self) -> tuple[int, int, int, int, int]:
         """within, excess, throttled, rejected, refused because a CSP is full."""
-        refused = sum(tuple(self.refused_by_csp.values()))  # a thread asks, while the event loop counts
+        of_csps = self.refused_by_csp
+        refused = sum(tuple(of_csps.values())) if of_csps else 0  # a tuple: a thread asks, while the event loop counts
         return self.within, self.excess, self.throttled, self.rejected, refused
 
 

@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from usage import Counters
 
@@ -19,6 +19,7 @@ from sluicegate.operations.history.counts import MINUTE, SECOND
 from sluicegate.operations.history.history import History
 from sluicegate.operations.history.reading import Usages
 from sluicegate.operations.history.writing import Closed
+from sluicegate.operations.slices import all_at_once
 from sluicegate.operations.store.store import OperationsStore
 from sluicegate.operations.store.worker import InDoubt, Unavailable
 from sluicegate.operations.tally import MOST_SRVS, OTHER_SRVS, Tally
@@ -118,6 +119,31 @@ def test_however_looks_fall_every_request_is_in_one_minute_and_in_one_second(ste
         assert sum(map(sum, held.values())) == len(steps)
 
     asyncio.run(scenario())
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 349)), max_size=40), st.integers(0, 5))
+@settings(deadline=None)
+def test_what_is_counted_while_a_look_goes_on_or_where_it_is_broken_off_is_counted_once(during, broken_off_at):
+    names = [f"User {number}" for number in range(350)]
+    gateway = Counters(*names)
+    for name in names:
+        gateway.did(name, within=1)
+
+    async def scenario():
+        history = History(gateway, SimpleNamespace())
+        for step, _ in enumerate(history._steps(610.0)):
+            for at, user in during:
+                if at == step:
+                    gateway.did(names[user], srv="2.2", throttled=1)
+            if step == broken_off_at:  # as a stop does it
+                break
+        history.look(611.0)
+        return history._minute
+
+    counts = asyncio.run(scenario()).counts
+    assert sum(counts[name][0] for name in names) == len(names)
+    seen = [user for at, user in during if at <= broken_off_at]
+    assert all(counts[names[user]][2] == seen.count(user) for user in set(seen))
 
 
 def test_a_minute_that_a_restart_cuts_in_two_is_one(running):
@@ -281,16 +307,23 @@ def test_the_last_hour_is_told_by_seconds_for_a_user_and_an_srv_of_it(running):
     asyncio.run(scenario())
 
 
+def told(kept, second, done):
+    """All of a second at once."""
+    a_second = kept.begun(second)
+    a_second.add(done)
+    all_at_once(kept.add(a_second))
+
+
 def test_seconds_are_an_hour_at_the_most_and_no_more_than_their_memory():
     srvs = seconds.Srvs()
     kept = seconds.Seconds(1 << 40, srvs)
     for second in range(5000):
-        kept.add(second, [("A", (1, 0, 0, 0, 0), {"2.2": (1, 0, 0)})])
+        told(kept, second, [("A", (1, 0, 0, 0, 0), {"2.2": (1, 0, 0)})])
     assert len(kept) == 3600
     assert min(seconds.of_all(kept.frames(0))) == 1400
     bounded = seconds.Seconds(100_000, srvs)
     for second in range(5000):
-        bounded.add(second, [(f"User {n}", (1, 0, 0, 0, 0), {"2.2": (1, 0, 0)}) for n in range(20)])
+        told(bounded, second, [(f"User {n}", (1, 0, 0, 0, 0), {"2.2": (1, 0, 0)}) for n in range(20)])
         assert bounded.octets <= 100_000
     assert 100 < len(bounded) < 3600
     assert max(seconds.of_all(bounded.frames(0))) == 4999  # the oldest went

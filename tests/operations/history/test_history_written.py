@@ -14,11 +14,11 @@ from usage import DAY_ONE, closed, model, pack, put
 from sluicegate.database.errors import StoreError
 from sluicegate.operations.history import minute, packed, writing
 from sluicegate.operations.history.counts import DAY, HOUR, MINUTE, NONE, OUTCOMES, added
-from sluicegate.operations.history.minute import Unreadable, one_of, unpacked
+from sluicegate.operations.history.minute import Unreadable, one_of, part_of, unpacked, users_of
 from sluicegate.operations.history.reading import Usages
 from sluicegate.operations.history.thinning import MOST_DAYS, thin
-from sluicegate.operations.history.writing import due, pack_due, write
-from sluicegate.operations.store.history_tables import usage_day, usage_hour, usage_minute, usage_run
+from sluicegate.operations.history.writing import minutes_due, pack_due, summed, write
+from sluicegate.operations.store.history_tables import usage_day, usage_hour, usage_minute, usage_pieces, usage_run
 from sluicegate.settings import History
 
 ONE = (1, 0, 0, 0, 0)
@@ -78,9 +78,9 @@ def test_of_two_gateways_that_pack_at_once_one_does_it(opener):
     one, other = opener(), opener()
     put(one, ENTRIES)
     with one.reading() as connection:
-        first = due(connection, DAY_ONE + 3 * DAY)
+        first = summed(minutes_due(connection, DAY_ONE + 3 * DAY))
     with other.reading() as connection:
-        second = due(connection, DAY_ONE + 3 * DAY)
+        second = summed(minutes_due(connection, DAY_ONE + 3 * DAY))
     with one.changing() as connection:
         assert pack_due(connection, first)
     with other.changing() as connection:
@@ -94,11 +94,11 @@ def test_packing_that_breaks_off_has_changed_nothing(store, monkeypatch):
 
     put(store, ENTRIES)
     with store.reading() as connection:
-        found = due(connection, DAY_ONE + 3 * DAY)
+        found = summed(minutes_due(connection, DAY_ONE + 3 * DAY))
     monkeypatch.setattr(writing, "_add_days", fails)
     with pytest.raises(StoreError), store.changing() as connection:
         pack_due(connection, found)
-    assert rows(store, usage_hour) == rows(store, usage_day) == 0
+    assert rows(store, usage_hour) == rows(store, usage_day) == rows(store, usage_pieces) == 0
     assert told(store) == model(ENTRIES, None, DAY_ONE, DAY_ONE + 2 * DAY, 30 * MINUTE)
 
 
@@ -117,9 +117,9 @@ def test_an_hour_is_packed_when_it_is_over_for_two_minutes(store):
     put(store, ENTRIES[:3])
     for now in (DAY_ONE + HOUR, DAY_ONE + HOUR + 2 * MINUTE - 1):
         with store.reading() as connection:
-            assert due(connection, now).rows == []
+            assert summed(minutes_due(connection, now)).rows == []
     with store.reading() as connection:
-        assert len(due(connection, DAY_ONE + HOUR + 2 * MINUTE).rows) == 2
+        assert len(summed(minutes_due(connection, DAY_ONE + HOUR + 2 * MINUTE)).rows) == 2
 
 
 def test_what_cannot_be_read_keeps_nothing_else_from_being_packed(store):
@@ -137,6 +137,7 @@ def test_what_cannot_be_read_keeps_nothing_else_from_being_packed(store):
     assert told(store, step=DAY)[DAY_ONE + DAY][2] == 10_000_000_000  # sums do not hang on it
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(st.integers(0, 2**63), min_size=60, max_size=60), min_size=len(OUTCOMES), max_size=len(OUTCOMES))
 )
@@ -146,7 +147,7 @@ def test_packed_minutes_are_what_they_were(columns):
 
 @given(st.binary(max_size=400))
 def test_octets_that_are_no_usage_are_told_of_and_nothing_else_happens(octets):
-    for reader in (packed.unpack, unpacked, lambda one: one_of(one, "2.2")):
+    for reader in (packed.unpack, unpacked, lambda one: one_of(one, "2.2"), lambda one: users_of(one, "2.2")):
         with suppress(Unreadable):
             reader(octets)
 
@@ -157,6 +158,37 @@ def test_one_srv_is_found_among_all_as_if_all_were_read(srvs):
     assert unpacked(octets) == srvs
     for srv in ("", "2.2", "4.8.1", *srvs):
         assert one_of(octets, srv) == srvs.get(srv)
+
+
+NAMES = st.text('"\\\\{}[]:,a2. ', max_size=6) | st.text(max_size=4)
+SRVS = st.dictionaries(NAMES, st.lists(st.integers(0, 2**63), min_size=3, max_size=3), max_size=4)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(NAMES, SRVS, max_size=4), NAMES)
+def test_of_a_minute_a_user_and_an_srv_are_found_as_if_all_were_read_whatever_their_names(told, other):
+    octets = minute.packed_users(told)
+    for user in (other, *told):
+        assert part_of(octets, user) == told.get(user)
+    for srv in {other}.union(*told.values()):
+        assert users_of(octets, srv) == {user: srvs[srv] for user, srvs in told.items() if srv in srvs}
+    for srvs in told.values():
+        for srv in (other, *srvs):
+            assert one_of(minute.packed(srvs), srv) == srvs.get(srv)
+
+
+def test_a_day_that_was_packed_before_pieces_were_kept_is_told_by_its_hours_and_so_are_minutes_that_come_late(store):
+    put(store, ENTRIES)
+    pack(store, DAY_ONE + DAY)
+    with store.changing() as connection:
+        connection.execute(usage_pieces.delete())
+    put(store, ENTRIES[:3], "late")
+    pack(store, DAY_ONE + 3 * DAY)
+    for user in (None, "Large", "Small"):
+        assert told(store, user) == model(ENTRIES + ENTRIES[:3], user, DAY_ONE, DAY_ONE + 2 * DAY, 30 * MINUTE)
+    with store.reading() as connection:
+        begins = set(connection.scalars(select(usage_pieces.c.begins)))
+    assert begins == {DAY_ONE + DAY, DAY_ONE + DAY + 12 * HOUR}
 
 
 def test_minutes_go_first_then_hours_then_days_and_sums_stay(store):
@@ -212,7 +244,7 @@ def test_any_window_by_any_step_tells_what_was_counted(store, data):
     entry = st.builds(lambda at, who, some: (at, who, some, {"2.2": some[:3]}), times, st.sampled_from("AB"), counts)
     entries = data.draw(st.lists(entry, min_size=1, max_size=30))
     with store.changing() as connection:
-        for table in (usage_minute, usage_run, usage_hour, usage_day):
+        for table in (usage_minute, usage_run, usage_hour, usage_pieces, usage_day):
             connection.execute(table.delete())
     put(store, entries)
     pack(store, DAY_ONE + data.draw(st.integers(0, 80)) * HOUR)
@@ -220,7 +252,7 @@ def test_any_window_by_any_step_tells_what_was_counted(store, data):
     until += MINUTE
     with store.reading() as connection:
         usages = Usages(connection)
-        for step in (MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY, 2 * DAY):
+        for step in (MINUTE, 12 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY, 2 * DAY):
             for user in (None, "A"):
                 found = usages.series(user, since, until, step).points
                 assert {at: some for at, some in found if any(some)} == model(entries, user, since, until, step)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from sluicegate.operations.history.counts import HOUR, MINUTE, NONE, added
 from sluicegate.operations.history.minute import Minute
-from sluicegate.operations.history.writing import Closed, due, pack_due, write
+from sluicegate.operations.history.writing import Closed, minutes_due, pack_due, summed, write
 from sluicegate.operations.store.store import OperationsStore
 from sluicegate.operations.tally import Tally
 from sluicegate.settings import History
@@ -58,7 +58,7 @@ def pack(store: OperationsStore, now: int) -> None:
     """Pack all that is due, as a gateway does."""
     while True:
         with store.reading() as connection:
-            found = due(connection, now)
+            found = summed(minutes_due(connection, now))
         if not found.rows:
             return
         with store.changing() as connection:

@@ -60,16 +60,16 @@ class Site:
         self.worker.close()
         await self.worker.ended(5)
 
-    def look(self, active=False):
-        self.notices.look(self.now, {A: self.tally}, {A: 100.0}, active)
+    async def look(self, active=False):
+        await self.notices.look(self.now, {A: self.tally}, {A: 100.0}, active)
 
-    def busy(self, rate=95):
+    async def busy(self, rate=95):
         """Four seconds of so many SR/s."""
         for _ in range(4):
-            self.look()
+            await self.look()
             self.now += 1
             self.tally.excess += rate
-        self.look()
+        await self.look()
 
     async def stored(self, most=100):
         def read(store):
@@ -103,10 +103,10 @@ def kinds(receiver):
 def test_a_level_and_the_state_reach_every_channel_that_wants_them_and_are_kept(site):
     async def work(site):
         await site.begin(webhook("one", site.first.port), webhook("two", site.second.port, 'notices = ["active"]'))
-        site.busy()
-        site.look(active=True)
+        await site.busy()
+        await site.look(active=True)
         site.now += 1
-        site.look(active=True)
+        await site.look(active=True)
         await until(lambda: len(site.first.got) == 2 and len(site.second.got) == 1)
         assert (kinds(site.first), kinds(site.second)) == (["90%", "active"], ["active"])
         await site.settled()
@@ -122,7 +122,7 @@ def test_a_level_and_the_state_reach_every_channel_that_wants_them_and_are_kept(
 def test_a_user_without_a_channel_has_its_notices_to_be_seen(site):
     async def work(site):
         await site.begin(webhook("one", site.first.port, 'notices = ["normal"]'))
-        site.busy()
+        await site.busy()
         await until(lambda: site.notices.told)
         await asyncio.sleep(0)
         await site.settled()
@@ -137,7 +137,7 @@ def test_a_channel_that_answers_500_gets_the_same_again_until_it_takes_it(site):
     async def work(site):
         site.first.answers = [answer(500), answer(500), answer(200)]
         await site.begin(webhook("one", site.first.port))
-        site.busy()
+        await site.busy()
         await until(lambda: len(site.first.got) == 3)
         await site.settled()
         assert len({fields["webhook-id"] for fields, _ in site.first.got}) == 1
@@ -155,7 +155,7 @@ def test_a_channel_that_hangs_and_one_that_is_dead_hold_up_no_other(site):
             webhook("hangs", site.first.port), webhook("dead", 9), webhook("works", site.second.port),
             'name = "no secret"\nwebhook = "http://127.0.0.1:9"\nsecret = "env:NOT_SET_ANYWHERE"',
         )  # fmt: skip
-        site.busy()
+        await site.busy()
         await until(lambda: site.notices.lanes[A, "works"].counts.sent == 1)
         await until(lambda: site.notices.lanes[A, "no secret"].failing and site.notices.lanes[A, "dead"].failing)
         told = {one["channel"]: one for one in showing.status(site.notices)["channels"]}
@@ -174,7 +174,7 @@ def test_what_waited_at_a_stop_is_delivered_by_the_next_process(site):
         site.first.answers = [answer(500)] * 3
         slow = FAST.replace("first = 0.01\nceiling = 0.02", "first = 3600\nceiling = 3600")
         await site.begin(webhook("one", site.first.port), notices=slow)
-        site.busy()
+        await site.busy()
         await until(lambda: len(site.first.got) == 1)
         await site.end()
         site.first.answers = []
@@ -190,12 +190,12 @@ def test_what_waited_at_a_stop_is_delivered_by_the_next_process(site):
 def test_what_was_told_before_a_restart_is_not_told_again_at_once(site):
     async def work(site):
         await site.begin(webhook("one", site.first.port))
-        site.busy()
+        await site.busy()
         await until(lambda: len(site.first.got) == 1)
         await site.end()
         await site.begin(webhook("one", site.first.port))
         await until(lambda: site.notices._watching._told)
-        site.busy()
+        await site.busy()
         assert site.notices.held_back == 1
         assert not site.notices.told
 
@@ -206,7 +206,7 @@ def test_what_is_for_a_channel_that_is_no_more_is_given_up_and_counted(site):
     async def work(site):
         site.first.answers = [answer(500)] * 1000
         await site.begin(webhook("one", site.first.port), webhook("two", site.second.port))
-        site.busy()
+        await site.busy()
         await until(lambda: len(site.first.got) > 1)
         site.notices.reload(site._configured(webhook("two", site.second.port), notices=FAST))
         await until(lambda: site.notices.given_up_without_channel == 1)
@@ -222,7 +222,7 @@ def test_a_secret_that_is_written_later_counts_from_the_reload(site):
     async def work(site):
         lines = webhook("one", site.first.port).replace("file:secret", "env:SECRET_OF_A_TEST")
         await site.begin(lines)
-        site.busy()
+        await site.busy()
         await until(lambda: site.notices.lanes[A, "one"].failing)
         assert site.first.got == []
         os.environ["SECRET_OF_A_TEST"] = "x" * 24
@@ -241,7 +241,7 @@ def test_a_database_that_is_lost_holds_up_no_channel_and_what_is_not_written_is_
         await until(lambda: not site.worker.failing)
         for name in tmp_path.glob("operations.db*"):
             name.unlink()
-        site.busy()
+        await site.busy()
         await until(lambda: len(site.first.got) == 1)
         assert site.notices.unwritten == 1
         assert site.worker.failing
@@ -255,7 +255,7 @@ def test_a_database_that_is_locked_holds_up_no_channel_and_is_written_when_it_is
         await until(lambda: not site.worker.failing)
         other = sqlite3.connect(tmp_path / "operations.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        site.busy()
+        await site.busy()
         await until(lambda: len(site.first.got) == 1)
         assert site.notices.unwritten == 1
         other.execute("ROLLBACK")
@@ -270,7 +270,7 @@ def test_a_database_that_cannot_be_opened_holds_up_neither_start_nor_channel(sit
     async def work(site):
         (tmp_path / "operations.db").write_bytes(b"this is no database, and it is long enough to be sure" * 100)
         await site.begin(webhook("one", site.first.port))
-        site.busy()
+        await site.busy()
         await until(lambda: len(site.first.got) == 1)
         assert site.worker.failing
 
@@ -330,7 +330,7 @@ def test_without_an_audit_trail_nothing_is_tested(site, tmp_path):
 def test_a_look_never_raises_and_too_many_events_are_counted_and_not_kept(site, monkeypatch):
     async def work(site):
         await site.begin()
-        site.notices.look(1.0, {A: object()}, {A: 1.0}, False)
+        await site.notices.look(1.0, {A: object()}, {A: 1.0}, False)
         monkeypatch.setattr("sluicegate.operations.notices.service.MOST_EVENTS", 3)
         for number in range(5):
             site.notices.announce(f"{number}", "", ["Small Supplier C"])
@@ -357,7 +357,7 @@ def test_a_notice_is_shown_whole_and_a_waiting_one_says_when_it_is_due(site):
     async def work(site):
         site.first.answers = [answer(500)] * 1000
         await site.begin(webhook("one", site.first.port))
-        site.busy()
+        await site.busy()
         await until(lambda: len(site.first.got) > 1)
         await until(lambda: site.notices.unwritten == 0)
         (one,) = await site.stored()

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import time
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from sluicegate.log import logger
 from sluicegate.operations.history import seconds, thinning, writing
@@ -19,6 +19,7 @@ from sluicegate.operations.history.backlog import Backlog
 from sluicegate.operations.history.counts import MINUTE, NONE, SECOND, Counts, SrvCounts, srv_added
 from sluicegate.operations.history.minute import Minute
 from sluicegate.operations.history.writing import Closed
+from sluicegate.operations.slices import Pace, all_at_once, by_hundreds, in_slices
 from sluicegate.operations.store.store import OperationsStore
 from sluicegate.operations.store.worker import Unavailable, Worker
 from sluicegate.operations.tally import Tally
@@ -27,6 +28,7 @@ from sluicegate.settings import Settings
 
 AGAIN: Final = 5.0  # seconds after which a database that is lost is tried again
 AT_ONCE: Final = 60  # minutes in one transaction
+PACKING: Final = 60.0  # seconds for an hour to be packed
 AT_STOP: Final = 3.0  # seconds for the last minute at a stop
 
 
@@ -140,36 +142,48 @@ class History:
             now = self._clock()
             await asyncio.sleep(1.002 - now % 1.0)  # just after a second is full
             try:
-                self.look(self._clock())
+                await in_slices(self._steps(self._clock()))
             except Exception:
                 logger().exception("usage could not be counted")
 
     def look(self, now: float) -> None:
         """Take from the counters what was done since the last look. `now`: seconds since 1970, about once a second."""
+        all_at_once(self._steps(now))
+
+    def _steps(self, now: float) -> Iterator[None]:
+        """A look, a hundred Users at a time. What a step took is counted with it: a look may end at any of them."""
         second = int(now - 0.5)  # in which most of it was done
-        done = self._done()
         begins = second * SECOND // MINUTE * MINUTE
         if self._minute is None or self._minute.begins != begins:
             self._close()
             self._minute = Minute(begins)
-        for user, counts, srvs in done:
-            self._minute.add(user, counts, srvs)
-        self.kept.add(second, done)
+        minute, open_second = self._minute, self.kept.begun(second)
+        for done in self._done():
+            for user, counts, srvs in done:
+                minute.add(user, counts, srvs)
+            open_second.add(done)
+            yield
+        yield from self.kept.add(open_second)
 
-    def _done(self) -> list[Done]:
+    def _done(self) -> Iterator[list[Done]]:
         tallies, seen = self._gateway.tallies, self._seen
-        done: list[Done] = []
-        for name, (tally, _) in list(seen.items()):
-            if tallies.get(name) is not tally:  # the User is gone since, or is another one of the same name
+        for some in by_hundreds(list(seen.items())):
+            done: list[Done] = []
+            for name, (tally, _) in some:
+                if tallies.get(name) is not tally:  # the User is gone since, or is another one of the same name
+                    self._take(done, name, tally)
+                    del seen[name]
+            yield done
+        for every in by_hundreds(list(tallies.items())):
+            done = []
+            for name, tally in every:
                 self._take(done, name, tally)
-                del seen[name]
-        for name, tally in tallies.items():
-            self._take(done, name, tally)
-        return done
+            yield done
 
     def _take(self, done: list[Done], name: str, tally: Tally) -> None:
         outcomes = tally.outcomes()
-        _, before = self._seen.get(name, (tally, NONE))
+        seen = self._seen.get(name)
+        before = NONE if seen is None else seen[1]
         if outcomes == before:
             return
         self._seen[name] = (tally, outcomes)
@@ -219,7 +233,7 @@ class History:
         """Write what waits; False where the database cannot be asked (the worker has said why)."""
         while self._closed:
             seq, minute = self._closed[0]
-            counts, srvs = await asyncio.to_thread(minute.documents)
+            counts, srvs = await asyncio.to_thread(minute.documents, Pace().rest)
             del self._closed[0]
             if self._backlog.add(Closed(seq, minute.begins, minute.requests, counts, srvs)):
                 logger().error("minutes of usage are lost: the database takes none", lost=self.lost_minutes)
@@ -236,8 +250,16 @@ class History:
         """Pack hours that are over, and thin what is old."""
         kept = self._gateway.settings.history
         with contextlib.suppress(Unavailable):
-            while await self._worker.do(lambda store: _packed(store, self._now())):
+            while await self._pack():
                 await self._worker.do(lambda store: _thinned(store, kept, self._now()))
+
+    async def _pack(self) -> bool:
+        """An hour that is over; False: there is none, or another gateway packs it."""
+        rows = await self._worker.do(lambda store: _due(store, self._now()))
+        if not rows:
+            return False
+        found = await asyncio.to_thread(writing.summed, rows, Pace().rest)
+        return await self._worker.do(lambda store: _packed(store, found), PACKING)
 
     def _now(self) -> int:
         return int(self._clock() * SECOND)
@@ -248,13 +270,14 @@ def _written(store: OperationsStore, run: str, some: list[Closed], now: int) -> 
         writing.write(connection, run, some, now)
 
 
-def _packed(store: OperationsStore, now: int) -> bool:
+def _due(store: OperationsStore, now: int) -> Sequence[Any]:
     with store.reading() as connection:
-        found = writing.due(connection, now)
-    if not found.rows:
-        return False
+        return writing.minutes_due(connection, now)
+
+
+def _packed(store: OperationsStore, found: writing.Due) -> bool:
     with store.changing() as connection:
-        return writing.pack_due(connection, found)
+        return writing.pack_due(connection, found, Pace().rest)
 
 
 def _thinned(store: OperationsStore, kept: Kept, now: int) -> None:

@@ -1,4 +1,5 @@
-"""How an hour lies in its row: sixty minutes by outcome, each outcome as narrow as its largest count permits.
+"""How an hour lies in its row: sixty minutes by outcome, each outcome as narrow as its largest count permits. A day of
+pieces lies the same way.
 
 A User that sends a few requests a second takes some 130 octets for the minutes of its hour; one that sends nothing has
 no row. A column of nothing but zeros takes one octet.
@@ -16,15 +17,11 @@ from sluicegate.operations.history.minute import Unreadable
 MINUTES: Final = 60
 ZEROS: Final = (0,) * MINUTES
 
-_WIDTHS: Final = {
-    1: struct.Struct(f"<{MINUTES}B"),
-    2: struct.Struct(f"<{MINUTES}H"),
-    4: struct.Struct(f"<{MINUTES}I"),
-    8: struct.Struct(f"<{MINUTES}Q"),
-}
+_LETTERS: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
+"""Of `struct`, by octets."""
 
 Columns = Sequence[Sequence[int]]
-"""Of each outcome sixty counts."""
+"""Of each outcome as many counts."""
 
 
 def pack(columns: Columns) -> bytes:
@@ -35,12 +32,13 @@ def pack(columns: Columns) -> bytes:
         width = 0 if not most else 1 if most < 1 << 8 else 2 if most < 1 << 16 else 4 if most < 1 << 32 else 8
         pieces.append(bytes((width,)))
         if width:
-            pieces.append(_WIDTHS[width].pack(*column))
+            pieces.append(struct.pack(f"<{len(column)}{_LETTERS[width]}", *column))
     return b"".join(pieces)
 
 
-def unpack(octets: bytes) -> list[tuple[int, ...]]:
-    """The columns again. Raises Unreadable."""
+def unpack(octets: bytes, many: int = MINUTES) -> list[tuple[int, ...]]:
+    """The columns again, of so many counts each. Raises Unreadable."""
+    zeros = ZEROS if many == MINUTES else (0,) * many
     columns: list[tuple[int, ...]] = []
     at = 0
     try:
@@ -48,12 +46,12 @@ def unpack(octets: bytes) -> list[tuple[int, ...]]:
             width = octets[at]
             at += 1
             if not width:
-                columns.append(ZEROS)
+                columns.append(zeros)
                 continue
-            columns.append(_WIDTHS[width].unpack_from(octets, at))
-            at += width * MINUTES
+            columns.append(struct.unpack_from(f"<{many}{_LETTERS[width]}", octets, at))
+            at += width * many
     except (IndexError, KeyError, struct.error):
-        raise Unreadable("an hour of usage cannot be read") from None
+        raise Unreadable("packed usage cannot be read") from None
     if at != len(octets):
-        raise Unreadable("an hour of usage is longer than it should be")
+        raise Unreadable("packed usage is longer than it should be")
     return columns

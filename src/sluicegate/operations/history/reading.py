@@ -6,12 +6,13 @@ minutes or hours have been thinned out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from sluicegate.operations.history.by_time import finely
 from sluicegate.operations.history.counts import (
     ALL,
     DAY,
@@ -22,8 +23,16 @@ from sluicegate.operations.history.counts import (
     SrvCounts,
     added,
 )
-from sluicegate.operations.history.minute import UserCounts, UserSrvs, add_srvs, one_of, part_of, unpacked
-from sluicegate.operations.history.packed import MINUTES, unpack
+from sluicegate.operations.history.minute import (
+    UserCounts,
+    add_srvs,
+    one_of,
+    part_of,
+    unpacked,
+    unpacked_users,
+    users_of,
+)
+from sluicegate.operations.history.packed import unpack
 from sluicegate.operations.history.writing import NAMES
 from sluicegate.operations.store.history_tables import usage_day, usage_hour, usage_minute
 from sluicegate.operations.store.tables import operations
@@ -60,7 +69,7 @@ class Usages:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._held: dict[str, tuple[int, int, list[tuple[int, dict[str, Any]]]]] = {}
+        self._held: tuple[int, int, list[tuple[int, UserCounts]]] | None = None
 
     @cached_property
     def thinned(self) -> dict[str, int]:
@@ -110,7 +119,7 @@ class Usages:
 
     def _put(self, points: dict[int, Counts], user: str, begin: int, end: int, step: int, srv: str | None) -> None:
         if step % HOUR:
-            told = self._by_minutes(user, begin, end, step)
+            told = finely(self._connection, user, begin, end, step)
         elif step % DAY:
             told = self._rows(_hour, _HOUR_COUNTS, srv, (_hour.user == user, _hour.begins >= begin, _hour.begins < end))
         else:  # the days of one User lie apart: each is looked up
@@ -118,7 +127,8 @@ class Usages:
             told = self._rows(_day, _DAY_COUNTS, srv, (_day.user == user, days))
         for at, counts in told:
             where = at // step * step
-            points[where] = added(points[where], counts) if any(points[where]) else counts
+            before = points[where]
+            points[where] = counts if before is NONE else added(before, counts)
         for at, counts in self._fresh_of(user, begin, end, srv):
             points[at // step * step] = added(points[at // step * step], counts)
 
@@ -133,19 +143,6 @@ class Usages:
             found = one_of(bytes(srvs), srv)
             if found is not None:
                 yield begins, _with_none(found)
-
-    def _by_minutes(self, user: str, begin: int, end: int, step: int) -> Iterator[tuple[int, Counts]]:
-        """Steps of the hours that the window touches, without those outside it."""
-        wanted = select(_hour.begins, _hour.minutes).where(_hour.user == user, _hour.minutes.is_not(None))
-        window = wanted.where(_hour.begins > begin - HOUR, _hour.begins < end)
-        size = step // MINUTE
-        for begins, octets in self._connection.execute(window):
-            columns = unpack(bytes(octets))
-            for at in range(0, MINUTES, size):
-                when = begins + at * MINUTE
-                if begin <= when < end:
-                    within, excess, throttled, rejected, backlog = (sum(column[at : at + size]) for column in columns)
-                    yield when, (within, excess, throttled, rejected, backlog)
 
     # --- by User, by SRV
 
@@ -187,11 +184,10 @@ class Usages:
             put(user, (some[0], some[1], some[2], some[3], some[4]))
         for since, until in _edges(begin, end, first, last):
             hour = since // HOUR * HOUR
-            cut = slice((since - hour) // MINUTE, (until - hour) // MINUTE)
+            cut = (since - hour) // MINUTE, (until - hour) // MINUTE
             wanted = select(_hour.user, _hour.minutes).where(of_users, _hour.begins == hour, _hour.minutes.is_not(None))
             for user, octets in self._connection.execute(wanted):
-                within, excess, throttled, rejected, backlog = (sum(column[cut]) for column in unpack(bytes(octets)))
-                put(user, (within, excess, throttled, rejected, backlog))
+                put(user, _sums(unpack(bytes(octets)), *cut))
 
     def _srv_by_user(self, wanted: Any, srv: str, put: Callable[[str, Counts], None]) -> None:
         for user, octets in self._connection.execute(wanted):
@@ -233,32 +229,24 @@ class Usages:
                 yield at, _with_none(srvs[srv])
 
     def _fresh_srvs_of(self, user: str, begin: int, end: int) -> Iterator[tuple[int, dict[str, list[int]]]]:
-        begins = usage_minute.c.begins
-        window = select(begins, usage_minute.c.srvs).where(begins >= begin, begins < end)
-        return ((at, part_of(bytes(octets), user) or {}) for at, octets in self._connection.execute(window))
+        window = _fresh_window(usage_minute.c.srvs, begin, end)
+        return ((at, part_of(bytes(octets), user) or {}) for octets, at in self._connection.execute(window))
 
     def _fresh_by_user(self, begin: int, end: int, srv: str | None) -> Iterator[tuple[str, Counts]]:
         if srv is None:
             for _, of_users in self._fresh_counts(begin, end):
                 yield from ((user, added(counts, NONE)) for user, counts in of_users.items() if user != ALL)
             return
-        for _, srvs in self._fresh_srvs(begin, end):
-            yield from ((user, _with_none(some[srv])) for user, some in srvs.items() if user != ALL and srv in some)
+        for octets in self._connection.scalars(_fresh_window(usage_minute.c.srvs, begin, end)):
+            yield from ((who, _with_none(counts)) for who, counts in users_of(bytes(octets), srv).items() if who != ALL)
 
     def _fresh_counts(self, begin: int, end: int) -> Iterator[tuple[int, UserCounts]]:
-        return self._fresh("counts", begin, end)
-
-    def _fresh_srvs(self, begin: int, end: int) -> Iterator[tuple[int, UserSrvs]]:
-        return self._fresh("srvs", begin, end)
-
-    def _fresh(self, kind: str, begin: int, end: int) -> Iterator[tuple[int, dict[str, Any]]]:
         """The minutes of a window that lie in no hour yet. They are read once."""
-        held = self._held.get(kind)
+        held = self._held
         if held is None or begin < held[0] or end > held[1]:
-            begins = usage_minute.c.begins
-            window = select(begins, usage_minute.c[kind]).where(begins >= begin, begins < end)
-            found = [(at, unpacked(bytes(octets))) for at, octets in self._connection.execute(window)]
-            held = self._held[kind] = (begin, end, found)
+            window = _fresh_window(usage_minute.c.counts, begin, end)
+            found = [(at, unpacked_users(bytes(octets))) for octets, at in self._connection.execute(window)]
+            held = self._held = (begin, end, found)
         return ((at, told) for at, told in held[2] if begin <= at < end)
 
     def _widened(self, since: int, until: int, finest: int) -> tuple[int, int]:
@@ -286,6 +274,16 @@ def _edges(begin: int, end: int, first: int, last: int) -> Iterator[tuple[int, i
     """What of [begin, end) is outside the whole pieces [first, last); none whole: cut where two meet."""
     pieces = ((begin, first), (last, end)) if first <= last else ((begin, end),)
     return ((since, until) for since, until in pieces if since < until)
+
+
+def _fresh_window(column: Any, begin: int, end: int) -> Any:
+    begins = usage_minute.c.begins
+    return select(column, begins).where(begins >= begin, begins < end)
+
+
+def _sums(columns: Sequence[Sequence[int]], first: int, last: int) -> Counts:
+    within, excess, throttled, rejected, backlog = (sum(column[first:last]) for column in columns)
+    return within, excess, throttled, rejected, backlog
 
 
 def _with_none(counts: Iterable[int]) -> Counts:

@@ -11,7 +11,7 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from sluicegate.duis.catalogue import CATALOGUE
@@ -24,6 +24,8 @@ _USER: Final = 1 << (_SRV_BITS + _OUTCOME_BITS)
 _SRV: Final = 1 << _OUTCOME_BITS
 MOST_SRVS: Final = 1 << _SRV_BITS
 MOST_USERS: Final = 1 << (32 - _SRV_BITS - _OUTCOME_BITS)
+_COUNT_BITS: Final = 32
+_MOST: Final = (1 << _COUNT_BITS) - 1
 _FRAME: Final = 200  # octets that a second takes beside its pairs
 
 
@@ -51,6 +53,44 @@ class Frame(NamedTuple):
     pairs: bytes
 
 
+class Open:
+    """A second that is being told of.
+
+    Attributes:
+        total: of all Users together.
+        pairs: what and how often, in one number each.
+    """
+
+    def __init__(self, second: int, users: dict[str, int], srvs: Mapping[str, int]) -> None:
+        self.second = second
+        self.total = [0] * len(OUTCOMES)
+        self.pairs: list[int] = []
+        self._users = users
+        self._srvs = srvs
+
+    def add(self, done: Iterable[tuple[str, Counts, Mapping[str, Iterable[int]]]]) -> None:
+        """What some Users did in it."""
+        users, numbers, total = self._users, self._srvs, self.total
+        for user, counts, srvs in done:
+            number = users.setdefault(user, len(users))
+            if number >= MOST_USERS:
+                continue
+            base = number * _USER
+            for outcome, count in enumerate(counts):
+                if count:
+                    total[outcome] += count
+                    if outcome > 2:
+                        self._pair(base + outcome, count)
+            for srv, of_srv in srvs.items():
+                at = base + numbers[srv] * _SRV
+                for outcome, count in enumerate(of_srv):
+                    if count:
+                        self._pair(at + outcome, count)
+
+    def _pair(self, what: int, count: int) -> None:
+        self.pairs.append(what << _COUNT_BITS | min(count, _MOST))
+
+
 class Seconds:
     """The seconds that are held.
 
@@ -69,32 +109,21 @@ class Seconds:
         self._frames: deque[Frame] = deque()
         self.octets = 0
 
-    def add(self, second: int, done: Iterable[tuple[str, Counts, Mapping[str, Iterable[int]]]]) -> None:
-        """Who did what in one second. A clock that went back may tell of a second again: both count."""
-        pairs: list[tuple[int, int]] = []
-        total = [0] * len(OUTCOMES)
-        numbers = self._srvs
-        for user, counts, srvs in done:
-            number = self._users.setdefault(user, len(self._users))
-            if number >= MOST_USERS:
-                continue
-            base = number * _USER
-            for outcome, count in enumerate(counts):
-                total[outcome] += count
-                if count and outcome > 2:
-                    pairs.append((base + outcome, count))
-            for srv, (within, excess, throttled) in srvs.items():
-                at = base + numbers[srv] * _SRV
-                if within:
-                    pairs.append((at, within))
-                if excess:
-                    pairs.append((at + 1, excess))
-                if throttled:
-                    pairs.append((at + 2, throttled))
-        pairs.sort()
-        keys, counts_of = array("I", [key for key, _ in pairs]), array("I", [count for _, count in pairs])
-        packed = zlib.compress(keys.tobytes() + counts_of.tobytes(), 1) if pairs else b""
-        self._frames.append(Frame(second, (total[0], total[1], total[2], total[3], total[4]), packed))
+    def begun(self, second: int) -> Open:
+        """A second of which it is to be told who did what."""
+        return Open(second, self._users, self._srvs)
+
+    def add(self, told: Open) -> Iterator[None]:
+        """All of it was told; in steps. A clock that went back may tell of a second again: both count."""
+        pairs = sorted(told.pairs)
+        yield
+        keys = array("I", [pair >> _COUNT_BITS for pair in pairs])
+        yield
+        counts = array("I", [pair & _MOST for pair in pairs])
+        yield
+        packed = zlib.compress(keys.tobytes() + counts.tobytes(), 1) if pairs else b""
+        total = told.total
+        self._frames.append(Frame(told.second, (total[0], total[1], total[2], total[3], total[4]), packed))
         self.octets += len(packed) + _FRAME
         while len(self._frames) > HOUR or (self.octets > self._most and len(self._frames) > 1):
             self.octets -= len(self._frames.popleft().pairs) + _FRAME

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from sluicegate.operations.history.counts import DAY
-from sluicegate.operations.store.history_tables import usage_day, usage_hour, usage_run
+from sluicegate.operations.store.history_tables import usage_day, usage_hour, usage_pieces, usage_run
 from sluicegate.operations.store.tables import operations
 from sluicegate.settings import History
 
@@ -17,7 +17,7 @@ MOST_DAYS: Final = 2
 
 RUNS_KEPT: Final = 30 * DAY
 
-_hour, _day = usage_hour.c, usage_day.c
+_day = usage_day.c
 
 
 def thin(connection: Connection, kept: History, now: int) -> int:
@@ -32,7 +32,7 @@ def thin(connection: Connection, kept: History, now: int) -> int:
     return done
 
 
-def _advance(connection: Connection, kind: str, until: int, thinned: Callable[[int], Any]) -> int:
+def _advance(connection: Connection, kind: str, until: int, thinned: Callable[[int], tuple[Any, ...]]) -> int:
     """Thin one kind day by day; how far that is done is noted, so that nobody need look through all there is."""
     name = f"history {kind} thinned before"
     note = connection.scalar(select(operations.c.value).where(operations.c.name == name))
@@ -44,7 +44,8 @@ def _advance(connection: Connection, kind: str, until: int, thinned: Callable[[i
         day = connection.scalar(rest.where(_day.begins >= begins) if begins is not None else rest)
         if day is None:
             break
-        connection.execute(thinned(day))
+        for statement in thinned(day):
+            connection.execute(statement)
         begins = day + DAY
         done += 1
     if done:
@@ -55,19 +56,20 @@ def _advance(connection: Connection, kind: str, until: int, thinned: Callable[[i
     return done
 
 
-def _of_day(day: int) -> Any:
-    """The hours of a day, found by User: that is how they lie."""
+def _of_day(table: Any, day: int) -> Any:
+    """What a table has of a day, found by User: that is how it lies."""
     users = select(_day.user).where(_day.begins == day)
-    return _hour.user.in_(users) & (_hour.begins >= day) & (_hour.begins < day + DAY)
+    return table.c.user.in_(users) & (table.c.begins >= day) & (table.c.begins < day + DAY)
 
 
-def _without_minutes(day: int) -> Any:
-    return update(usage_hour).where(_of_day(day)).values(minutes=None)
+def _without_minutes(day: int) -> tuple[Any, ...]:
+    hours = update(usage_hour).where(_of_day(usage_hour, day)).values(minutes=None)
+    return hours, delete(usage_pieces).where(_of_day(usage_pieces, day))
 
 
-def _without_hours(day: int) -> Any:
-    return delete(usage_hour).where(_of_day(day))
+def _without_hours(day: int) -> tuple[Any, ...]:
+    return tuple(delete(table).where(_of_day(table, day)) for table in (usage_hour, usage_pieces))
 
 
-def _without_days(day: int) -> Any:
-    return delete(usage_day).where(_day.begins == day)
+def _without_days(day: int) -> tuple[Any, ...]:
+    return (delete(usage_day).where(_day.begins == day),)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, tuple_, update
 
 from sluicegate.log import logger
+from sluicegate.operations.history import pieces
 from sluicegate.operations.history.counts import DAY, HOUR, MINUTE, NONE, OUTCOMES
 from sluicegate.operations.history.minute import (
+    Rest,
     Unreadable,
     UserCounts,
     UserSrvs,
@@ -17,9 +19,11 @@ from sluicegate.operations.history.minute import (
     add_srvs,
     packed,
     unpacked,
+    unpacked_users,
 )
 from sluicegate.operations.history.packed import MINUTES, ZEROS, pack, unpack
-from sluicegate.operations.store.history_tables import usage_day, usage_hour, usage_minute, usage_run
+from sluicegate.operations.slices import at_full_speed
+from sluicegate.operations.store.history_tables import usage_day, usage_hour, usage_minute, usage_pieces, usage_run
 
 GRACE: Final = 2 * MINUTE
 """So long after its end is an hour packed: what others count arrives with the minute."""
@@ -76,12 +80,13 @@ class _Hour:
 
 
 class _Day:
-    """The same for a day."""
+    """The same for a day, and its pieces."""
 
-    __slots__ = ("counts", "srvs")
+    __slots__ = ("counts", "pieces", "srvs")
 
     def __init__(self) -> None:
         self.counts = list(NONE)
+        self.pieces = pieces.none()
         self.srvs: dict[str, list[int]] = {}
 
 
@@ -93,19 +98,23 @@ class Due(NamedTuple):
     days: dict[tuple[int, str], _Day]
 
 
-def due(connection: Connection, now: int) -> Due:
-    """The oldest minutes whose hour is over at `now`, at most MOST_PACKED, in a transaction that reads: adding up ten
-    thousand Users takes seconds, for which nobody else should wait."""
+def minutes_due(connection: Connection, now: int) -> Sequence[Any]:
+    """The oldest minutes whose hour is over at `now`, at most MOST_PACKED, in a transaction that reads."""
     until = (now - GRACE) // HOUR * HOUR
     oldest = (
         select(usage_minute).where(usage_minute.c.begins < until).order_by(usage_minute.c.begins).limit(MOST_PACKED)
     )
-    rows = connection.execute(oldest).all()
-    hours = _sums(_readable(rows))
-    return Due([{"of": row.run, "number": row.seq} for row in rows], hours, _sums_of_days(hours))
+    return connection.execute(oldest).all()
 
 
-def pack_due(connection: Connection, found: Due) -> bool:
+def summed(rows: Sequence[Any], rest: Rest = at_full_speed) -> Due:
+    """What they add up to. Of ten thousand Users that takes many seconds: not for the thread that others wait for.
+    `rest` is called after each short piece of work."""
+    hours = _sums(_readable(rows, rest), rest)
+    return Due([{"of": row.run, "number": row.seq} for row in rows], hours, _sums_of_days(hours, rest))
+
+
+def pack_due(connection: Connection, found: Due, rest: Rest = at_full_speed) -> bool:
     """Pack them, in a transaction that changes. False: another gateway has, and nothing was done here.
 
     Minutes that come late are added to what is there.
@@ -118,21 +127,21 @@ def pack_due(connection: Connection, found: Due) -> bool:
     if found.rows:
         these = and_(usage_minute.c.run == bindparam("of"), usage_minute.c.seq == bindparam("number"))
         connection.execute(delete(usage_minute).where(these), found.rows)
-        _add_hours(connection, found.hours)
-        _add_days(connection, found.days)
+        _add_hours(connection, found.hours, rest)
+        _add_days(connection, found.days, rest)
     return True
 
 
-def _readable(rows: Iterable[Any]) -> Iterator[tuple[int, UserCounts, UserSrvs]]:
+def _readable(rows: Iterable[Any], rest: Rest) -> Iterator[tuple[int, UserCounts, UserSrvs]]:
     """One document that cannot be read does not keep the others from being packed: the log says that it is lost."""
     for row in rows:
         try:
-            yield row.begins, unpacked(bytes(row.counts)), unpacked(bytes(row.srvs))
+            yield row.begins, unpacked_users(bytes(row.counts), rest), unpacked_users(bytes(row.srvs), rest)
         except Unreadable as error:
             logger().error("a minute of usage is lost", why=str(error), begins=row.begins)
 
 
-def _sums(minutes: Iterable[tuple[int, UserCounts, UserSrvs]]) -> dict[tuple[str, int], _Hour]:
+def _sums(minutes: Iterable[tuple[int, UserCounts, UserSrvs]], rest: Rest) -> dict[tuple[str, int], _Hour]:
     hours: dict[tuple[str, int], _Hour] = {}
     for begins, counts, srvs in minutes:
         hour, of_hour = begins // HOUR * HOUR, begins // MINUTE % MINUTES
@@ -143,19 +152,22 @@ def _sums(minutes: Iterable[tuple[int, UserCounts, UserSrvs]]) -> dict[tuple[str
             for column, count in zip(there.columns, some, strict=True):
                 column[of_hour] += count
             add_srvs(there.srvs, srvs.get(user, {}))
+            rest()
     return hours
 
 
-def _sums_of_days(hours: dict[tuple[str, int], _Hour]) -> dict[tuple[int, str], _Day]:
+def _sums_of_days(hours: dict[tuple[str, int], _Hour], rest: Rest) -> dict[tuple[int, str], _Day]:
     days: dict[tuple[int, str], _Day] = {}
     for (user, begins), hour in hours.items():
         day = days.setdefault((begins // DAY * DAY, user), _Day())
         add_counts(day.counts, hour.counts)
         add_srvs(day.srvs, hour.srvs)
+        pieces.of_hour(hour.columns, begins, day.pieces)
+        rest()
     return days
 
 
-def _add_hours(connection: Connection, hours: dict[tuple[str, int], _Hour]) -> None:
+def _add_hours(connection: Connection, hours: dict[tuple[str, int], _Hour], rest: Rest) -> None:
     table = usage_hour
     there = _there(connection, table, (table.c.user, table.c.begins), list(hours))
     fresh, changed = [], []
@@ -165,10 +177,11 @@ def _add_hours(connection: Connection, hours: dict[tuple[str, int], _Hour]) -> N
             fresh.append({"minutes": pack(more.columns), **_fresh(user, begins, more)})
         else:
             changed.append({"minutes": _minutes(row, more), **_changed(row, user, begins, more)})
+        rest()
     _put(connection, table, fresh, changed)
 
 
-def _add_days(connection: Connection, days: dict[tuple[int, str], _Day]) -> None:
+def _add_days(connection: Connection, days: dict[tuple[int, str], _Day], rest: Rest) -> None:
     table = usage_day
     there = _there(connection, table, (table.c.begins, table.c.user), list(days))
     fresh, changed = [], []
@@ -178,6 +191,28 @@ def _add_days(connection: Connection, days: dict[tuple[int, str], _Day]) -> None
             fresh.append(_fresh(user, begins, more))
         else:
             changed.append(_changed(row, user, begins, more))
+        rest()
+    _put(connection, table, fresh, changed)
+    _add_pieces(connection, days, there.keys())
+
+
+def _add_pieces(connection: Connection, days: dict[tuple[int, str], _Day], before: Collection[tuple[int, str]]) -> None:
+    """Of a day that was there without its pieces (they are thinned out) there stay none: it is told by its hours."""
+    table = usage_pieces
+    halves = {
+        (user, begins): (day, more)
+        for (day, user), of_day in days.items()
+        for begins, more in pieces.halves(day, of_day.pieces)
+    }
+    there = _there(connection, table, (table.c.user, table.c.begins), list(halves))
+    fresh, changed = [], []
+    for (user, begins), (day, more) in halves.items():
+        row = there.get((user, begins))
+        if row is None and (day, user) not in before:
+            fresh.append({"user": user, "begins": begins, "pieces": pieces.with_more(None, more, user, begins)})
+        elif row is not None and any(map(any, more)):
+            octets = pieces.with_more(bytes(row.pieces), more, user, begins)
+            changed.append({"of": user, "at": begins, "pieces": octets})
     _put(connection, table, fresh, changed)
 
 

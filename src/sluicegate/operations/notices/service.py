@@ -1,7 +1,6 @@
 """Notices as a service: looked at once a second, told over channels, in the event loop of the gateway.
 
-`look` only counts and compares. What follows from it (documents, the database, channels) is done by tasks of their own,
-a little at a time.
+`look` only counts and compares. What follows from it is done by tasks of their own. All of it a little at a time.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from sluicegate.operations.notices.opening import ways_of
 from sluicegate.operations.notices.scribe import Scribe
 from sluicegate.operations.notices.watching import Counted, Event, Watching
 from sluicegate.operations.notices.ways import Unusable, Way
+from sluicegate.operations.slices import in_slices
 from sluicegate.operations.store.store import OperationsStore
 from sluicegate.operations.store.worker import Unavailable, Worker
 from sluicegate.settings import Settings
@@ -36,7 +36,7 @@ class Notices:
     """Who tells Users.
 
     Args:
-        settings: the settings in force.
+        settings: those in force.
         worker: who has the operations database. It is not closed here.
         clock: seconds since 1970 UTC.
 
@@ -127,8 +127,10 @@ class Notices:
 
     # --- what is told
 
-    def look(self, now: float, tallies: Mapping[str, Counted], allocations: Mapping[str, float], active: bool) -> None:
-        """Look at the counters, about once a second. Cheap, and never raises.
+    async def look(
+        self, now: float, tallies: Mapping[str, Counted], allocations: Mapping[str, float], active: bool
+    ) -> None:  # fmt: skip
+        """Look at the counters, about once a second. It never raises.
 
         Args:
             now: seconds of the monotonic clock.
@@ -136,14 +138,15 @@ class Notices:
             allocations: those in force, in SR/s.
             active: whether traffic management is.
         """
+        found: list[Event] = []
         try:
-            found = self._watching.look(now, tallies, allocations, active)
+            await in_slices(self._watching.steps(now, tallies, allocations, active, found))
         except Exception:  # whatever is wrong with notices, the gateway goes on
             logger().exception("the counters could not be looked at for notices")
             return
-        noticing, enforce = self._settings.notices, self._settings.capacity.enforce
+        window, enforce = self._settings.notices.window_seconds, self._settings.capacity.enforce
         for event in found:
-            self._take(event, wording.of_event(event, noticing.window_seconds, enforce))
+            self._take(event, wording.of_event(event, window, enforce))
 
     def announce(self, title: str, text: str, users: Iterable[str] | None = None, key: str = "") -> None:
         """The operator tells everybody, or these Users: capacity that is cut, maintenance, a drill.
@@ -262,8 +265,7 @@ class Notices:
                 yield made(event.kind, document, at, user, channel, key), key
 
     def _offer(self, notice: Notice) -> None:
-        lane = self.lanes.get(notice.lane)
-        if lane is not None:
+        if (lane := self.lanes.get(notice.lane)) is not None:
             lane.offer(notice)
         else:
             self._gone.offer(notice)
@@ -275,7 +277,7 @@ class Notices:
                 self._offer(notice)
 
     def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import inf
 from typing import Final, NamedTuple, Protocol
 
+from sluicegate.operations.slices import all_at_once, by_hundreds
 from sluicegate.settings.noticing import LEVELS, Noticing
 
 MARKS: Final = 60
@@ -98,18 +99,29 @@ class Watching:
             allocations: those in force, in SR/s; who has none, or 0, meets no level.
             active: whether traffic management is.
         """
-        events = self._state.look(now, active)
+        events: list[Event] = []
+        all_at_once(self.steps(now, tallies, allocations, active, events))
+        return events
+
+    def steps(
+        self, now: float, tallies: Mapping[str, Counted], allocations: Mapping[str, float], active: bool,
+        events: list[Event],
+    ) -> Iterator[None]:  # fmt: skip
+        """The same, a hundred Users at a time; what is to be told is added to `events`. One look at a time."""
+        events += self._state.look(now, active)
         if self._times and now <= self._times[-1]:
-            return events  # nothing can have been sustained in no time
+            return  # nothing can have been sustained in no time
         before = self._mark(now)
-        thirds = [self._at(now - self._window * part) for part in (1 / 3, 2 / 3, 1)]
-        if None in thirds:
-            self._count(now, tallies, before)
-        else:
-            self._every(now, tallies, allocations, before, [third for third in thirds if third], events)
+        places = [self._at(now - self._window * part) for part in (1 / 3, 2 / 3, 1)]
+        thirds = [place for place in places if place is not None]
+        for some in by_hundreds(list(tallies.items())):
+            if len(thirds) < len(places):
+                self._count(now, some, before)
+            else:
+                self._every(now, some, allocations, before, thirds, events)
+            yield
         if len(self._users) > len(tallies):
             self._users = {name: one for name, one in self._users.items() if name in tallies}
-        return events
 
     def _mark(self, now: float) -> int:
         """A place for the counts of this look; returns that of the one before."""
@@ -132,9 +144,9 @@ class Watching:
         part = max(0.0, (then - times[low]) / (times[low + 1] - times[low]))
         return _Place(place, (place + 1) % _SIZE, part)
 
-    def _count(self, now: float, tallies: Mapping[str, Counted], before: int) -> None:
+    def _count(self, now: float, some: Iterable[tuple[str, Counted]], before: int) -> None:
         """Only count: the window is not full yet."""
-        for name, tally in tallies.items():
+        for name, tally in some:
             count = tally.within + tally.excess + tally.throttled
             one = self._users.get(name)
             if one is None or count < one.counts[before]:
@@ -142,13 +154,13 @@ class Watching:
             one.counts[self._newest] = count
 
     def _every(
-        self, now: float, tallies: Mapping[str, Counted], allocations: Mapping[str, float], before: int,
+        self, now: float, some: Iterable[tuple[str, Counted]], allocations: Mapping[str, float], before: int,
         thirds: Sequence[_Place], events: list[Event],
     ) -> None:  # fmt: skip
-        """Each User. Most are far below the lowest level, as the last third of the window shows: they cost no call."""
+        """Some Users. Most are far below the lowest level, as the last third of the window shows: they cost no call."""
         users, newest, lowest = self._users, self._newest, (LEVELS[0] - SLACK) * self._window / 3
         place, following, part = thirds[0]
-        for name, tally in tallies.items():
+        for name, tally in some:
             count = tally.within + tally.excess + tally.throttled
             one = users.get(name)
             if one is None or count < one.counts[before]:

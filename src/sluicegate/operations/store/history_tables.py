@@ -49,6 +49,16 @@ usage_hour = Table(
 )
 """A User's hour: its sums, its sixty minutes (none any more once they are thinned out), and its SRVs. See `packed`."""
 
+usage_pieces = Table(
+    "usage_pieces",
+    metadata,
+    Column("user", String, primary_key=True),
+    Column("begins", BigInteger, primary_key=True, autoincrement=False),
+    Column("pieces", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,  # the rows of one User lie beside each other
+)
+"""A User's half day in pieces of five minutes, while its minutes are kept. See `pieces`."""
+
 usage_day = Table(
     "usage_day",
     metadata,

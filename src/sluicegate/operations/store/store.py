@@ -138,6 +138,7 @@ def _prepare(connection: Connection, name: str) -> None:
             f"the store {name}: its tables are of version {found}, and this Sluicegate knows version {VERSION}: "
             "install the version that wrote it, or a later one"
         )
-    if int(found) < VERSION:
+    if metadata.tables.keys() - there:
         metadata.create_all(connection)
+    if int(found) < VERSION:
         connection.execute(update(operations).where(operations.c.name == "schema").values(value=str(VERSION)))
