@@ -55,6 +55,7 @@ def exposed(gateway, upstream):
         "record": {"folder": "record"},
         "admin": {"listen": "127.0.0.1:0"},
         "gateway__backpressure": {"url": "http://127.0.0.1:9"},
+        "telemetry": {"endpoint": "http://127.0.0.1:9"},
     }
     running = gateway(configuration(upstream.url, users=USERS, **tables) + CSPS)
     with Client(running.port) as client:

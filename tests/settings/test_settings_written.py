@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 from sluicegate.settings import Settings, cautions, parse, starter
 from sluicegate.settings.sentences import table_in
 
-MAPPINGS = ("weights", "deadlines")
+MAPPINGS = ("weights", "deadlines", "headers")
 """Tables whose keys are the reader's own."""
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 
@@ -51,7 +51,8 @@ def test_the_model_has_the_tables_that_this_test_looks_at():
         "capacity", "responses", "gateway", "gateway.tls", "gateway.upstream_tls", "gateway.timeouts",
         "gateway.limits", "gateway.backpressure", "admin", "record", "operations", "account", "account.tls",
         "sign_in", "sign_in.openid", "sign_in.openid.role", "profiles", "user", "user.ids", "user.class", "user.team",
-        "user.channel", "screens", "history", "notices", "notices.retry", "notices.smtp", "notices.tls",
+        "user.channel", "screens", "history", "telemetry", "telemetry.tls", "notices", "notices.retry",
+        "notices.smtp", "notices.tls",
         "dispatch", "dispatch.tls", "dispatch.routes", "dispatch.retention", "dispatch.codes", "dispatch.users",
         "dispatch.users.retry", "dispatch.users.tls", "csp", "csp.retry", "csp.circuit", "csp.tls",
     }  # fmt: skip

@@ -212,6 +212,8 @@ class Wire:
         assert self._head is not None  # noqa: S101 - asked by the caller
         head, target, keep_alive, old = self._head
         end = data.find(b"\r\n\r\n") + 4
+        if head.traceparent is not None:
+            return  # it is another with every request: what others repeat would have to make room
         if head.length is None or head.expects or not len(data) - end == head.length == octets:
             return
         forward = b"%bContent-Length: %d\r\n\r\n" % (head.passed, head.length)

@@ -208,6 +208,7 @@ class Carriage:
         return silent or now - self.sent_at >= total
 
     def broken(self, why: str) -> None:
+        self._note_that_it_was_sent()
         self.upstream = None
         self.refuse(problems.BROKEN, f"{why}: whether it took the request is not known")
 
@@ -223,7 +224,7 @@ class Carriage:
         status = answer.status
         seconds = monotonic() - self.sent_at
         if self._note is not None:
-            self._note.upstream_status, self._note.latency = status, seconds
+            self._note.answered(status, self.sent_at, seconds)
             self._record(None if self.ended else status)
         if self.ended:
             self._leave_place()
@@ -241,7 +242,7 @@ class Carriage:
         totals = self.desk.totals
         seconds = monotonic() - self.sent_at
         if self._note is not None:
-            self._note.upstream_status, self._note.latency = status, seconds
+            self._note.answered(status, self.sent_at, seconds)
         totals.upstream[status] = totals.upstream.get(status, 0) + 1
         totals.response.observe(seconds)
         self.desk.breaker.answered()
@@ -305,12 +306,19 @@ class Carriage:
             self._give_back()
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
+            self._note_that_it_was_sent()
             upstream.abort()
         self._leave_place()
 
     def unanswered(self) -> None:
         """The gateway stops: nobody waits for the upstream's answer any more."""
+        self._note_that_it_was_sent()
         self._record(None)
+
+    def _note_that_it_was_sent(self) -> None:
+        """The upstream has it, and may never answer."""
+        if self._note is not None and not self._note.sent_at:
+            self._note.sent_at = self.sent_at
 
     def _record(self, status: int | None) -> None:
         """Nothing more will happen to it, and the User got `status`; None where it left before its answer was whole."""

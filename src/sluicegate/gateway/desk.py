@@ -23,6 +23,7 @@ from sluicegate.throttle import Account
 
 if TYPE_CHECKING:
     from sluicegate.gateway.backpressure import Refusals
+    from sluicegate.gateway.note import Noting
 
 
 class Served:
@@ -90,6 +91,7 @@ class Desk:
         overlay: what lies over the file.
         users: the Users served, by name, in the book's order.
         recorder: who keeps the traffic record; None where none is kept.
+        noting: makes notes of requests, for the record and for traces; None where there is neither.
         refusals: what is refused because a CSP is full; None while none is.
         throttled: keeps the last throttled decisions; None where nobody can ask for them.
         generation: counts the reloads; who remembers a sender compares it.
@@ -101,6 +103,7 @@ class Desk:
         self.breaker = Breaker()
         self.places = Places(settings.capacity.max_in_flight)
         self.recorder: Recorder | None = None
+        self.noting: Noting | None = None
         self.refusals: Refusals | None = None
         self.throttled: Throttled | None = None
         self.buffered = 0

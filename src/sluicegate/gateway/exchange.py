@@ -12,7 +12,7 @@ from sluicegate.front.problems import SENDERS_FAULT, Problem, problem_answer
 from sluicegate.gateway import answers
 from sluicegate.gateway.answers import ComeAgain
 from sluicegate.gateway.carriage import Carriage
-from sluicegate.gateway.note import DECIDED, Note
+from sluicegate.gateway.note import DECIDED
 from sluicegate.throttle import EXCESS, THROTTLED, WITHIN
 
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ class Exchange(Carriage):
         self._served = served
         tally = served.tally
         tally.saw_version(header.version)
-        if desk.recorder is not None:
-            self._note = Note(desk.recorder, started, served.name, header)
+        if desk.noting is not None:
+            self._note = desk.noting.of(self, started, served.name, header)
         blocked = desk.breaker.blocks(started)
         if blocked:
             self._reject(problems.UNREACHABLE, "it did not answer lately; it is tried again soon", blocked)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sluicegate.operations.history.history import History
     from sluicegate.operations.notices.service import Notices
     from sluicegate.operations.running import Operations
+    from sluicegate.operations.telemetry.service import Telemetry
 
 
 class Seen:
@@ -27,6 +28,7 @@ class Seen:
 
     desk: Desk
     operations: Operations | None
+    telemetry: Telemetry | None
     _pool: Pool
 
     @property

@@ -16,8 +16,10 @@ from sluicegate.front.reception import Reception
 from sluicegate.gateway.backpressure import MOST_OCTETS, BackPressure, Refusals
 from sluicegate.gateway.desk import Desk
 from sluicegate.gateway.exchange import Exchange
+from sluicegate.gateway.note import Noting
 from sluicegate.gateway.prepared import Prepared, prepare
 from sluicegate.gateway.seen import Seen
+from sluicegate.gateway.telling import telling
 from sluicegate.http.listening import listen
 from sluicegate.http.pool import Pool
 from sluicegate.http.post import Caller
@@ -38,6 +40,7 @@ from sluicegate.settings import Settings
 
 if TYPE_CHECKING:
     from sluicegate.allocation import Overlay, Profile
+    from sluicegate.operations.telemetry.service import Telemetry
 
 AT_ONCE_AT_CHANNELS = 2 * AT_ONCE  # notices under way, each with a connection
 SWEEP = 0.25  # seconds
@@ -61,6 +64,7 @@ class Gateway(Seen):
         self.backpressure: BackPressure | None = None
         self.operations: Operations | None = None
         self.screens: Pulse | None = None
+        self.telemetry: Telemetry | None = None
         self._asking: asyncio.Task[None] | None = None
         self.last_reload_error: str | None = None
         self._active = self._reloading = self._reload_wanted = False
@@ -86,6 +90,7 @@ class Gateway(Seen):
         await self._start_operations()
         self._start(loop, prepared)
         self._listen_to_dispatcher(prepared)
+        await self._start_telemetry()
         admin = self._start_admin()
         sweeper = self._spawn(self._sweep())
         settings = self.settings
@@ -105,6 +110,8 @@ class Gateway(Seen):
         await self._drain()
         if self.recorder is not None:
             await asyncio.to_thread(self.recorder.close)
+        if self.telemetry is not None:
+            await self.telemetry.stop()
         if self.screens is not None:
             await self.screens.stop()
         if self.operations is not None:
@@ -171,6 +178,14 @@ class Gateway(Seen):
         if settings.record is not None:
             self.desk.recorder = Recorder(settings.record)
             self.desk.recorder.start()
+            self.desk.noting = Noting(self.desk.recorder, None)
+
+    async def _start_telemetry(self) -> None:
+        if self.settings.telemetry is not None:
+            self.telemetry, tracing = telling(self, self.settings.telemetry, self._log)
+            if tracing is not None:
+                self.desk.noting = Noting(self.desk.recorder, tracing)
+            await self.telemetry.start()
 
     def _listen_to_dispatcher(self, prepared: Prepared) -> None:
         """Ask the dispatcher which CSPs are full, as the settings in force say."""
@@ -343,6 +358,7 @@ def _refuse_the_unchangeable(old: Settings, new: Settings) -> None:
         ("gateway.tls being there", old.gateway.tls is None, new.gateway.tls is None),
         ("admin.listen", old.admin and old.admin.listen, new.admin and new.admin.listen),
         ("record", old.record, new.record),
+        ("telemetry", old.telemetry, new.telemetry),
         ("operations", old.operations, new.operations),
         ("account.listen", old.account and old.account.listen, new.account and new.account.listen),
         ("sign_in", old.sign_in, new.sign_in),

@@ -25,7 +25,8 @@ HOP_BY_HOP = frozenset(
 _FORWARDED = {b"client-cert", b"client-cert-chain"}
 _FORWARDED |= {b"client_cert", b"client_cert_chain", b"client-cert_chain", b"client_cert-chain"}
 _CONSUMED = HOP_BY_HOP | _FORWARDED | {b"content-length", b"expect"}
-_LOOKED_AT = _CONSUMED | {b"host", b"content-encoding"}
+_LOOKED_AT = _CONSUMED | {b"host", b"content-encoding", b"traceparent"}
+_OF_A_TRACE = {b"traceparent", b"tracestate"}
 
 MOST_FIELDS = 100
 
@@ -46,6 +47,7 @@ class RequestHead(NamedTuple):
         expects: whether the sender waits for 100 Continue.
         certificate: Client-Cert, if there is exactly one.
         encoded: whether the body has a content coding.
+        traceparent: of the sender's own trace, if there is exactly one. It is passed on as it came.
     """
 
     passed: bytes
@@ -54,6 +56,15 @@ class RequestHead(NamedTuple):
     expects: bool
     certificate: bytes | None
     encoded: bool
+    traceparent: bytes | None = None
+
+    def traced(self, traceparent: bytes, keep_state: bool) -> RequestHead:
+        """The same with another `traceparent` to go on; the `tracestate` that belongs to the old one stays or goes."""
+        dropped = {b"traceparent"} if keep_state else _OF_A_TRACE
+        lines = self.passed.split(b"\r\n")
+        kept = [line for line in lines if line and line.split(b":", 1)[0].lower() not in dropped]
+        kept.append(b"traceparent: " + traceparent)
+        return self._replace(passed=b"\r\n".join(kept) + b"\r\n")
 
 
 def _nominated(fields: Fields) -> set[bytes]:
@@ -75,6 +86,7 @@ def read_request_head(fields: Fields, version: str) -> RequestHead:
     length: int | None = None
     chunked = expects = encoded = False
     certificates: list[bytes] = []
+    traceparents: list[bytes] = []
     passed: list[bytes] = []
     dropped = _nominated(fields)
     for name, value in fields:
@@ -101,6 +113,9 @@ def read_request_head(fields: Fields, version: str) -> RequestHead:
         elif lower == b"content-encoding":
             encoded = value.strip().lower() not in (b"", b"identity")
             passed.append(b"%b: %b\r\n" % (name, value))
+        elif lower == b"traceparent" and lower not in dropped:
+            traceparents.append(value)
+            passed.append(b"%b: %b\r\n" % (name, value))
     if version not in ("1.0", "1.1"):
         raise BadHead("this gateway speaks HTTP/1.1")
     if chunked and (length is not None or version == "1.0"):
@@ -109,7 +124,8 @@ def read_request_head(fields: Fields, version: str) -> RequestHead:
         raise BadHead("there must be one Host")
     passed.append(b"Via: 1.1 sluicegate\r\n")
     certificate = certificates[0] if len(certificates) == 1 else None
-    return RequestHead(b"".join(passed), length, chunked, expects, certificate, encoded)
+    traceparent = traceparents[0] if len(traceparents) == 1 else None
+    return RequestHead(b"".join(passed), length, chunked, expects, certificate, encoded, traceparent)
 
 
 class NotAnAnswer(ValueError):  # noqa: N818 - named after what it is about

@@ -8,15 +8,14 @@ counters are read while the event loop writes them: each figure is whole, and tw
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from sluicegate.operations.beside import beside
 from sluicegate.operations.metrics import registry
 from sluicegate.operations.site.app import Part
 from sluicegate.operations.site.guarded import guarded, routed
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 
     from sluicegate.log import BoundedQueue
     from sluicegate.operations.watch import Watched
-
-
-T = TypeVar("T")
 
 STATUS: Final = "/api/v1/status"
 METRICS: Final = "/metrics"
@@ -93,17 +89,9 @@ class _Tells:
         self._registry = registry(watched, log)
 
     async def status(self, _request: Request) -> Response:
-        told = await _beside(status, self._watched, self._rates)
+        told = await beside(status, self._watched, self._rates)
         return JSONResponse(told, headers={"Cache-Control": "no-store"})
 
     async def metrics(self, _request: Request) -> Response:
-        text = await _beside(generate_latest, self._registry)
+        text = await beside(generate_latest, self._registry)
         return Response(text, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
-
-
-async def _beside(make: Callable[..., T], *of: object) -> T:
-    """Make an answer in a thread; in the event loop where a reload changed the Users under its hands."""
-    try:
-        return await asyncio.to_thread(make, *of)
-    except (KeyError, RuntimeError):
-        return make(*of)

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from sluicegate import __version__
 from sluicegate.operations.notices import showing
 from sluicegate.operations.status import OUTCOMES
+from sluicegate.operations.telemetry import showing as telemetry_showing
 
 if TYPE_CHECKING:
     from sluicegate.log import BoundedQueue
@@ -155,6 +156,8 @@ class GatewayCollector(Collector):
         yield from self._history()
         if self._watched.notices is not None:
             yield from showing.metrics(self._watched.notices)
+        if self._watched.telemetry is not None:
+            yield from telemetry_showing.metrics(self._watched.telemetry)
         if self._log is not None:
             yield CounterMetricFamily(
                 "sluicegate_log_lines_dropped", "Log lines that nobody took in time.", value=self._log.dropped

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sluicegate.operations.notices import showing
 from sluicegate.operations.store.trail import shown
+from sluicegate.operations.telemetry import showing as telemetry_showing
 
 if TYPE_CHECKING:
     from sluicegate.allocation import Profile
@@ -125,6 +126,7 @@ def status(watched: Watched, rates: Rates) -> dict[str, object]:
         "controls": _controls(watched.governed),
         "notices": None if watched.notices is None else showing.status(watched.notices),
         "history": _history(watched.history),
+        "telemetry": None if watched.telemetry is None else telemetry_showing.status(watched.telemetry),
         "draining": watched.draining,
         "last_reload_error": watched.last_reload_error,
         "users": users,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sluicegate.operations.controls.governor import Books
     from sluicegate.operations.controls.kinds import Control
     from sluicegate.operations.notices.service import Notices
+    from sluicegate.operations.telemetry.service import Telemetry
 
 
 class InFlight(Protocol):
@@ -163,6 +164,10 @@ class Watched(Protocol):
     @property
     def notices(self) -> Notices | None:
         """Who tells Users; None where nobody does."""
+
+    @property
+    def telemetry(self) -> Telemetry | None:
+        """Who sends metrics and traces to a collector; None where nobody does."""
 
     @property
     def backpressure(self) -> Told | None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from sluicegate.settings.crosschecks import sum_of_allocations
+from sluicegate.settings.fields import Address
 from sluicegate.settings.files import expiries, open_keys
 from sluicegate.settings.model import Settings
 from sluicegate.settings.problems import figure, shown
@@ -18,6 +19,7 @@ _NAMED = 3
 def cautions(settings: Settings, *, now: datetime | None = None, files: bool = True) -> tuple[str, ...]:
     """One sentence or two for each. `now` (with its zone) is the time that certificates are held against."""
     said = [*_capacity(settings), *_users(settings), *_gateway(settings), *_dispatch(settings), *_channels(settings)]
+    said += _telemetry(settings)
     if files:
         said += _certificates(settings, now or datetime.now(UTC))
     return tuple(said)
@@ -50,6 +52,14 @@ def _channels(settings: Settings) -> Iterator[str]:
     ]
     if clear:
         yield f"{_named(clear)} a webhook over http: whoever is between reads the notices (they are signed, not hidden)"
+
+
+def _telemetry(settings: Settings) -> Iterator[str]:
+    telemetry = settings.telemetry
+    if telemetry is None or telemetry.endpoint.scheme == "https":
+        return
+    if not Address(telemetry.endpoint.host, telemetry.endpoint.port).loopback:
+        yield f"telemetry goes to {telemetry.endpoint} in the clear: whoever is between reads each User's traffic"
 
 
 def _users(settings: Settings) -> Iterator[str]:

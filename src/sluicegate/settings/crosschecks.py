@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
-from sluicegate.settings import account_checks, dispatch_checks, notice_checks, sign_in_checks
+from sluicegate.settings import account_checks, dispatch_checks, notice_checks, sign_in_checks, telemetry_checks
 from sluicegate.settings.fields import Address
 from sluicegate.settings.installed import installed
 from sluicegate.settings.model import Settings
@@ -233,6 +233,7 @@ _CHECKS: tuple[Check, ...] = (
     *account_checks.CHECKS,
     *sign_in_checks.CHECKS,
     *notice_checks.CHECKS,
+    *telemetry_checks.CHECKS,
     *dispatch_checks.CHECKS,
 )
 

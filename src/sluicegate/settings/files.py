@@ -101,6 +101,7 @@ def _tables(settings: Settings) -> Iterator[_Tls]:
         (("gateway", "upstream_tls"), "gateway.upstream_tls", gateway.upstream_tls),
         (("dispatch", "users", "tls"), "dispatch.users.tls", dispatch.users.tls if dispatch else None),
         (("notices", "tls"), "notices.tls", settings.notices.tls),
+        (("telemetry", "tls"), "telemetry.tls", settings.telemetry.tls if settings.telemetry else None),
         *((("csp", index, "tls"), f"csp.tls of {csp.name}", csp.tls) for index, csp in enumerate(settings.csps)),
     ]
     if settings.account and settings.account.tls:

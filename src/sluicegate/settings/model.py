@@ -41,6 +41,7 @@ from sluicegate.settings.table import (
     Url,
     Weight,
 )
+from sluicegate.settings.telemetry import Telemetry
 
 __all__ = [
     "MOST_USERS",
@@ -244,6 +245,7 @@ class Settings(Table):
     notices: Noticing = Noticing()
     history: History = History()
     screens: Screens = Screens()
+    telemetry: Telemetry | None = None
     dispatch: Dispatch | None = None
     csps: Annotated[tuple[Csp, ...], Field(strict=False, max_length=MOST_CSPS)] = Field(default=(), alias="csp")
     users: Annotated[tuple[User, ...], Field(strict=False, min_length=1, max_length=MOST_USERS)] = Field(alias="user")

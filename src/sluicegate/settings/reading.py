@@ -60,6 +60,8 @@ _STAND_INS: Mapping[problems.Path, Any] = {
     ("notices", "smtp"): {"host": "a", "sender": "a@a"},
     ("notices", "smtp", "host"): "a",
     ("notices", "smtp", "sender"): "a@a",
+    ("telemetry", "endpoint"): "http://127.0.0.1:1",
+    ("telemetry", "headers", "*"): "env:A",
     ("user", "*", "team", "*"): {"name": "?", "part": 0.001},
     ("user", "*", "team", "*", "name"): "?",
     ("user", "*", "team", "*", "part"): 0.001,
