@@ -41,7 +41,7 @@ async def fill(running: Running, user: str = LARGE, start: int = 0) -> int:
 async def test_a_backlog_has_a_ceiling_in_srs_that_is_shared_by_allocation(world: World) -> None:
     csp, south = await world.csp(table={"backlog": CEILING}), await world.csp("south", {"backlog": CEILING})
     running = await world.dispatcher()
-    assert await running.ask("/api/v1/backpressure") == {"version": 1, "csps": {}}
+    assert await running.ask("/api/v1/backpressure") == {"version": 1, "csps": {}, "waiting": {}}
     await running.counted()
     await running.did("north/pause")
     large = await fill(running)
@@ -55,6 +55,7 @@ async def test_a_backlog_has_a_ceiling_in_srs_that_is_shared_by_allocation(world
     assert set(told["csps"]["north"]["users"]) == {LARGE, NONE}
     small = await fill(running, SMALL, 1000)
     assert large + small == CEILING
+    assert (await running.ask("/api/v1/backpressure"))["waiting"] == {"north": CEILING}
     assert small >= CEILING / 2 * 100 / 400  # what is kept for it was not touched
     assert set((await running.ask("/api/v1/backpressure"))["csps"]["north"]["users"]) == {LARGE, SMALL, NONE}
     await running.take_all([sr(device(n, "south"), n, user)] for n, user in enumerate((LARGE, SMALL, NONE)))

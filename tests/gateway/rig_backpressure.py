@@ -27,6 +27,11 @@ def told(**csps: Mapping[str, Any]) -> bytes:
     return json.dumps({"version": 1, "csps": csps}).encode()
 
 
+def waits(in_north: int, **csps: Mapping[str, Any]) -> bytes:
+    """The same, with SRs that wait for the CSP north."""
+    return json.dumps({"version": 1, "csps": csps, "waiting": {"north": in_north}}).encode()
+
+
 def full(users: Mapping[str, Any] | None = None, others: Any = None) -> dict[str, Any]:
     """One CSP of it."""
     return {"users": dict(users or {}), "others": others}
@@ -63,6 +68,15 @@ HOSTILE: dict[str, bytes] = {
     "a User's name that is too long": (told(north=full({"n" * 101: 1}))),
     "a name that cannot be printed": (told(**{"\ud800": full(others=1)})),
     "a line in a name": (told(**{"a\nb": full(others=1)})),
+    "a backlog that is a list": (b'{"version": 1, "csps": {}, "waiting": [1]}'),
+    "a backlog of a half": (b'{"version": 1, "csps": {}, "waiting": {"north": 0.5}}'),
+    "a backlog that is true": (b'{"version": 1, "csps": {}, "waiting": {"north": true}}'),
+    "a backlog below 0": (b'{"version": 1, "csps": {}, "waiting": {"north": -1}}'),
+    "a backlog without end": (b'{"version": 1, "csps": {}, "waiting": {"north": 1%b}}' % (b"0" * 50)),
+    "backlogs of 10,000 CSPs": (
+        json.dumps({"version": 1, "csps": {}, "waiting": {f"csp{n}": 1 for n in range(10_000)}}).encode()
+    ),
+    "a backlog of a line": (b'{"version": 1, "csps": {}, "waiting": {"a\\nb": 1}}'),
     "too deep": (b'{"version": 1, "csps": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
     "too large": (told(north=full({f"User {n}": 1 for n in range(30_000)}))),
 }

@@ -73,7 +73,7 @@ def account(running, operations):
     def make(user="Large", days=1.0, of=None):
         with operations.changing() as connection:
             shown, _, _ = tokens.create(connection, name=user, days=days, note="", who="op", at=trail.now())
-        return Account((of or running).gateway.accounts.port, shown)
+        return Account((of or running).gateway.site.port, shown)
 
     return make
 
@@ -149,7 +149,7 @@ def test_without_a_token_that_counts_there_is_nothing_to_see(running, account, s
     one = account()
     answers = [one.ask("GET", path, Authorization=shown)[0] for path in (URL, f"{URL}/versions")]
     assert answers == [401, 401]
-    assert running.gateway.accounts.refused_tokens == 2
+    assert running.gateway.site.refused_tokens == 2
 
 
 def test_a_token_that_is_revoked_has_ended_or_is_of_no_user_counts_no_more(account, operations):
@@ -211,7 +211,7 @@ def test_what_another_gateway_has_taken_comes_into_force_here(gateway, running, 
 
 
 def test_too_many_tokens_that_are_none_keep_an_address_out_for_a_while(running, account):
-    one, offences = account(), running.gateway.accounts._gate.slowing.offences
+    one, offences = account(), running.gateway.site.gate.slowing.offences
     assert one.ask("GET", Authorization="Bearer x")[0] == 401
     crowd = counted_as("127.0.0.1")
     running.call(lambda: [offences.commit(crowd, monotonic()) for _ in range(int(MOST))])

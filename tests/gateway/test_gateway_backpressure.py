@@ -17,6 +17,7 @@ from rig_backpressure import (
     sr,
     text_for,
     told,
+    waits,
 )
 from structlog.testing import capture_logs
 
@@ -182,7 +183,7 @@ def test_it_is_counted_by_user_and_by_csp_and_told_everywhere(asking, tmp_path) 
     from sluicegate.simulate.record import open_record
 
     record = {"folder": str(tmp_path / "record"), "flush_seconds": 0.1}
-    running = asking(told(north=full({"Large": 12}), south=full(others=7)), admin=ADMIN, record=record)
+    running = asking(waits(4812, north=full({"Large": 12}), south=full(others=7)), admin=ADMIN, record=record)
     for octets in (sr(LARGE), sr(LARGE), sr(LARGE, SOUTHERN), sr(SMALL, SOUTHERN), sr(SMALL)):
         ask(running.port, octets)
     status = json.loads(fetch(running.admin_port, "/api/v1/status").body)
@@ -196,6 +197,7 @@ def test_it_is_counted_by_user_and_by_csp_and_told_everywhere(asking, tmp_path) 
         "north": {"users": 1, "others": False},
         "south": {"users": 0, "others": True},
     }
+    assert status["backpressure"]["waiting"] == {"north": 4812}
     assert 0 <= status["backpressure"]["heard_seconds_ago"] < 10
 
     text = fetch(running.admin_port, "/metrics").body.decode()
@@ -206,6 +208,7 @@ def test_it_is_counted_by_user_and_by_csp_and_told_everywhere(asking, tmp_path) 
     assert found["sluicegate_refused_by_csp_total", "Small", "south"] == 1
     assert found["sluicegate_refusals_total", "csp-backlog"] == 4
     assert found["sluicegate_csp_full", "north"] == found["sluicegate_csp_full", "south"] == 1
+    assert found["sluicegate_csp_waiting", "north"] == 4812
     assert 0 <= found["sluicegate_backpressure_age_seconds",] < 10
     page = (Path(__file__).resolve().parents[2] / "docs" / "metrics.md").read_text("utf-8")
     names = {family.name + ("_total" if family.type == "counter" else "") for family in families}
@@ -226,11 +229,12 @@ def test_without_the_table_nobody_is_asked_and_the_status_says_so(gateway, upstr
 
 
 def test_the_readme_of_the_interface_shows_what_is_taken() -> None:
-    from sluicegate.gateway.backpressure import MOST_CSPS, MOST_OCTETS, read
+    from sluicegate.gateway.news import MOST_CSPS, MOST_OCTETS, read
 
     page = (Path(__file__).resolve().parents[2] / "docs" / "backpressure.md").read_text("utf-8")
     example = page.split("```json")[1].split("```")[0]
-    assert list(read(example.encode())) == ["north", "south"]
+    assert list(read(example.encode()).csps) == ["north", "south"]
+    assert read(example.encode()).waiting == {"north": 4812, "south": 260, "west": 3}
     assert f"{MOST_OCTETS:,}" in page
     assert f"{MOST_CSPS} CSPs" in page
 

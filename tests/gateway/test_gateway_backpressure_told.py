@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rig_backpressure import HOSTILE, full, told
+from rig_backpressure import HOSTILE, full, told, waits
 from structlog.testing import capture_logs
 
-from sluicegate.gateway.backpressure import MOST_OCTETS, BackPressure, NoNews, read
+from sluicegate.gateway.backpressure import BackPressure
+from sluicegate.gateway.news import MOST_OCTETS, NoNews, read
 from sluicegate.http.call import Answer, CallFailed
 from sluicegate.settings import Backpressure
 
@@ -32,7 +33,7 @@ def test_whatever_json_is_told_it_is_news_or_none(told) -> None:
         found = read(json.dumps(told).encode())
     except NoNews:
         return
-    for behind in found.values():
+    for behind in found.csps.values():
         for seconds in (*behind.users.values(), *([behind.others] if behind.others is not None else [])):
             assert 0 <= seconds < float("inf")
 
@@ -61,7 +62,7 @@ def test_an_answer_that_is_none_changes_nothing_and_is_said_once(kind) -> None:
 
 
 def test_who_refuses_nobody_is_not_among_those_who_refuse() -> None:
-    assert list(read(told(north=full(), south=full(others=0)))) == ["south"]
+    assert list(read(told(north=full(), south=full(others=0))).csps) == ["south"]
 
 
 @dataclass
@@ -144,6 +145,30 @@ def test_a_dispatcher_that_cannot_make_up_its_mind_does_not_fill_the_log() -> No
     complaints = [line for line in lines if line["event"] == "no news from the dispatcher"]
     assert len(complaints) == 2, "one a minute"
     assert len(lines) <= 110
+
+
+def test_what_waits_for_a_csp_is_told_and_forgotten_as_what_it_refuses() -> None:
+    made, dispatcher, clock, _ = pressed(waits(7))
+    asyncio.run(made.ask())
+    assert made.waiting == {"north": 7}
+    dispatcher.says = b'{"version": 1, "csps": {}}'
+    asyncio.run(made.ask())
+    assert made.waiting == {}, "a dispatcher may leave it out"
+    dispatcher.says = waits(9)
+    asyncio.run(made.ask())
+    clock.now += 5.0
+    with capture_logs() as lines:
+        made.sweep(clock.now)
+    assert (made.waiting, lines) == ({}, [])
+
+
+def test_who_is_refused_is_spread_on_though_what_waits_changes() -> None:
+    made, dispatcher, _, seen = pressed(waits(7, north=full(others=3)))
+    for count in range(5):
+        dispatcher.says = waits(count, north=full(others=3))
+        asyncio.run(made.ask())
+    assert len(seen) == 1, "the same refusals: their sequence does not begin anew"
+    assert made.waiting == {"north": 4}
 
 
 def test_after_a_stop_nothing_is_refused() -> None:

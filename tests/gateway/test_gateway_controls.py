@@ -70,7 +70,7 @@ def test_why_a_request_of_a_drill_was_throttled_is_that_it_was_one(gateway, stor
     with Client(running.port) as client:
         over(running, Overlay(drills={"Large": 1.0}))
         assert statuses(client, 1) == [503]
-        (kept_one,) = running.gateway.screens.throttled.latest("Large")
+        (kept_one,) = running.gateway.operations.screens.throttled.latest("Large")
         assert kept_one.drill
 
 
@@ -139,7 +139,7 @@ def ask(gateway, store):
     def asking(role, method, path="", body=None, name="Large"):
         with store.changing() as connection:
             shown, _, _ = tokens.create(connection, role=role, name=name, days=1, note="", who="op", at=trail.now())
-        made = http.client.HTTPConnection("127.0.0.1", running.gateway.accounts.port)
+        made = http.client.HTTPConnection("127.0.0.1", running.gateway.site.port)
         octets = None if body is None else json.dumps(body)
         made.request(method, f"/api/v1/controls{path}", octets, {"Authorization": f"Bearer {shown}"})
         answer = made.getresponse()

@@ -22,10 +22,11 @@ DASHBOARD = DEPLOY / "grafana" / "sluicegate.json"
 OF_PROMETHEUS = {"instance", "job", "le"}
 OF_EVENTS = {  # exposed with the first event of their kind only
     "sluicegate_csp_full": {"csp"},
+    "sluicegate_csp_waiting": {"csp"},
     "sluicegate_refused_by_csp_total": {"user", "csp"},
     "sluicegate_class_decisions_total": {"user", "class", "outcome"},
     "sluicegate_refusals_total": {"problem"},
-    "sluicegate_account_answers_total": {"status"},
+    "sluicegate_site_answers_total": {"status"},
 }
 USERS = ({"name": "Large", "ids": [LARGE], "role": "IS", "allocation": 1},)
 

@@ -71,14 +71,14 @@ def token(tmp_path, running):
 
 def served(running):
     """What the site of a gateway serves, as path and method."""
-    for route in running.gateway.accounts._site._app.routes:
+    for route in running.gateway.site.routes:
         if route.path.startswith("/api/"):
             for method in route.methods - {"HEAD"}:
                 yield re.sub(r"{(\w+):\w+}", r"{\1}", route.path), method.lower()
 
 
 def test_every_route_is_described_and_nothing_else(running, token):
-    url = f"http://127.0.0.1:{running.gateway.accounts.port}/api/v1/openapi.json"
+    url = f"http://127.0.0.1:{running.gateway.site.port}/api/v1/openapi.json"
     assert httpx.get(url).status_code == 401
     told = httpx.get(url, headers={"Authorization": f"Bearer {token}"}).json()
     described = {(path, method) for path, methods in told["paths"].items() for method in methods}
@@ -89,7 +89,7 @@ def test_every_route_is_described_and_nothing_else(running, token):
 def test_status_and_metrics_are_for_those_who_may_see_every_user(running, tmp_path, role):
     shown = made_token(tmp_path, "Large" if role == "user" else "alice", role)
     for path in ("/api/v1/status", "/metrics"):
-        url = f"http://127.0.0.1:{running.gateway.accounts.port}{path}"
+        url = f"http://127.0.0.1:{running.gateway.site.port}{path}"
         assert httpx.get(url).status_code == 401
         answer = httpx.get(url, headers={"Authorization": f"Bearer {shown}"})
         assert answer.status_code == (403 if role == "user" else 200)
@@ -104,7 +104,7 @@ def test_no_path_is_described_twice():
 @pytest.mark.parametrize("role", ["user", "operator"])
 def test_what_the_description_says_is_so(running, tmp_path, role):
     token = made_token(tmp_path, "Large" if role == "user" else "alice", role)
-    slowing = running.gateway.accounts._gate.slowing
+    slowing = running.gateway.site.gate.slowing
 
     def without_haste():  # how often one may ask is another test's
         slowing._of_address = slowing._of_one = slowing._of_all = Allowance(1, 0.0)
@@ -112,7 +112,7 @@ def test_what_the_description_says_is_so(running, tmp_path, role):
 
     running.call(without_haste)
     (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
-    url = f"http://127.0.0.1:{running.gateway.accounts.port}/api/v1/openapi.json"
+    url = f"http://127.0.0.1:{running.gateway.site.port}/api/v1/openapi.json"
     run = subprocess.run(
         [sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run", url,
          "-H", f"Authorization: Bearer {token}", "--max-examples", EXAMPLES, "--seed", "1", "--no-color"],

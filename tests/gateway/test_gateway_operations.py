@@ -123,7 +123,7 @@ def ask(gateway, store):
     def asking(role, name, method="GET", path="", body=None):
         with store.changing() as connection:
             shown, _, _ = tokens.create(connection, role=role, name=name, days=1, note="", who="op", at=trail.now())
-        made = http.client.HTTPConnection("127.0.0.1", running.gateway.accounts.port)
+        made = http.client.HTTPConnection("127.0.0.1", running.gateway.site.port)
         octets = None if body is None else json.dumps(body)
         made.request(method, f"/api/v1/book{path}", octets, {"Authorization": f"Bearer {shown}"})
         answer = made.getresponse()
@@ -168,7 +168,7 @@ def test_where_the_database_is_locked_a_step_is_refused_and_the_gateway_goes_on_
         shown, _, _ = tokens.create(connection, role="approver", name="bob", days=1, note="", who="op", at=trail.now())
     locking = sqlite3.connect(tmp_path / "operations.db", isolation_level=None)
     locking.execute("BEGIN IMMEDIATE")
-    made = http.client.HTTPConnection("127.0.0.1", ask.running.gateway.accounts.port)
+    made = http.client.HTTPConnection("127.0.0.1", ask.running.gateway.site.port)
     made.request("POST", "/api/v1/book/1/approve", None, {"Authorization": f"Bearer {shown}"})
     with Client(ask.running.port) as client:
         assert client.send(request(message(SMALL))).answer().status == 200

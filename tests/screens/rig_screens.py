@@ -87,7 +87,7 @@ class Clock:
 class Standing:
     """What operations look at. `send` decides with the real throttle, and counts as the gateway does."""
 
-    recorder = accounts = backpressure = last_reload_error = governed = history = notices = None
+    recorder = accounts = site = backpressure = last_reload_error = governed = history = notices = telemetry = None
     breaker_state = "closed"
     upstream_connections = 12
     buffered = 0
@@ -229,6 +229,7 @@ class Served:
         self.store = store
         self.notices: Notices | None = None
         self.controls = Controls()
+        self.signed_in = True
         self._make = pulse_of or (lambda w: Pulse(w, w.rates, w.throttled))
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -241,6 +242,9 @@ class Served:
 
     def _run(self) -> None:
         asyncio.run(self._serve())
+
+    async def _still(self, _request: Request) -> bool:
+        return self.signed_in
 
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -256,7 +260,7 @@ class Served:
         app = Starlette(
             routes=[
                 *told,
-                *routes(self.watched, self.pulse, guarded),
+                *routes(self.watched, self.pulse, guarded, self._still),
                 Route("/api/v1/session", guarded(self.controls.session, ALL), methods=["GET"]),
                 Route("/api/v1/controls", guarded(self.controls.show, OPERATORS), methods=["GET"]),
                 Route("/api/v1/controls", guarded(self.controls.put, {"operator"}), methods=["POST"]),

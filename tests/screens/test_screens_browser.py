@@ -2,10 +2,15 @@
 
 import json
 import re
-from time import monotonic
+from functools import partial
+from time import monotonic, sleep
+from urllib.parse import quote
 
 import pytest
-from rig_screens import Standing, configuration, names
+from rig_screens import PATIENCE, Standing, configuration, names
+
+from sluicegate.operations.screens import api
+from sluicegate.operations.screens.stream import Stream
 
 PAGES = ("/", "/why", "/versions", "/controls", "/notices", "/campaigns", "/book")
 
@@ -26,6 +31,13 @@ def text(page, selector):
 def wait_for_text(page, selector, pattern):
     script = "([selector, pattern]) => new RegExp(pattern, 'i').test(document.querySelector(selector).innerText)"
     page.wait_for_function(script, arg=[selector, pattern])
+
+
+def wait_for(what):
+    until = monotonic() + PATIENCE
+    while not what():
+        assert monotonic() < until
+        sleep(0.01)
 
 
 def second(served):
@@ -98,6 +110,21 @@ def test_a_page_says_that_it_is_stale_and_since_when_once_the_gateway_is_gone(se
     assert re.search(r"No news from the gateway since \d\d:\d\d:\d\d", text(tab, "#stale"))
     assert text(tab, "#link") == "Stale"
     assert "No news" in tab.locator("#announce").inner_text(), "a screen reader is told, too"
+
+
+@pytest.mark.parametrize("path", ["/", "/controls"])
+def test_a_page_says_that_it_is_signed_out_and_shows_the_way_in(serve, page, path, monkeypatch):
+    monkeypatch.setattr(api, "Stream", partial(Stream, check=0.05))
+    served = serve()
+    tab = page(served, path)
+    wait_for_text(tab, "#link", "Live")
+    served.signed_in = False
+    tab.locator("#stale a").wait_for()
+    assert "You are not signed in any more" in text(tab, "#stale")
+    assert text(tab, "#link") == "Signed out"
+    assert tab.locator("#stale a").get_attribute("href") == "/sign-in?next=" + quote(path, safe="")
+    assert "not signed in" in tab.locator("#announce").inner_text()
+    wait_for(lambda: not served.pulse.listeners)
 
 
 # --- by hand, by keyboard, by ear

@@ -31,6 +31,10 @@ async def second(watched, clock, pulse):
     await asyncio.sleep(0)
 
 
+async def signed_in():
+    return True
+
+
 def events(pulse):
     return [one["said"] for one in reversed(pulse.timeline.told())]
 
@@ -137,7 +141,7 @@ def test_a_browser_that_never_reads_is_let_go_and_its_connection_cut():
                 await asyncio.Event().wait()  # the buffers are full
 
         scope = {"type": "http", "extensions": {"sluicegate.abort": {"now": lambda: cut.append(True)}}}
-        answering = asyncio.create_task(Stream(pulse, listener, unread=0.01)(scope, receive, send))
+        answering = asyncio.create_task(Stream(pulse, listener, signed_in, unread=0.01)(scope, receive, send))
         await second(watched, clock, pulse)
         await started.wait()
         await answering
@@ -148,7 +152,7 @@ def test_a_browser_that_never_reads_is_let_go_and_its_connection_cut():
     asyncio.run(run())
 
 
-def test_a_stream_ends_when_its_listener_leaves_when_the_gateway_stops_and_after_its_time():
+def test_a_stream_ends_when_its_listener_leaves_or_is_signed_out_when_the_gateway_stops_and_after_its_time():
     async def run(end):
         watched, clock, pulse = looked_at()
         listener = pulse.join("a", None)
@@ -161,7 +165,13 @@ def test_a_stream_ends_when_its_listener_leaves_when_the_gateway_stops_and_after
         async def send(message):
             sent.append(message)
 
-        stream = Stream(pulse, listener, longest=0.01 if end == "time" else 1000)
+        async def still():
+            if end == "lost":
+                raise RuntimeError
+            return end != "signed out"
+
+        times = {"longest": 0.01 if end == "time" else 1000, "check": 0.001 if end in {"signed out", "lost"} else 1000}
+        stream = Stream(pulse, listener, still, **times)
         answering = asyncio.create_task(stream({"type": "http"}, receive, send))
         await second(watched, clock, pulse)
         if end == "leaves":
@@ -170,9 +180,10 @@ def test_a_stream_ends_when_its_listener_leaves_when_the_gateway_stops_and_after
             await pulse.stop()
         await answering
         assert sent[-1].get("more_body") is False
+        assert (b"signed-out" in sent[-1]["body"]) is (end in {"signed out", "lost"}), "and it is told why"
         assert pulse.listeners == pulse.dropped == 0
 
-    for end in ("leaves", "stops", "time"):
+    for end in ("leaves", "stops", "time", "signed out", "lost"):
         asyncio.run(run(end))
 
 
@@ -236,12 +247,32 @@ def test_the_timeline_names_who_was_above_when_traffic_management_began_and_says
     asyncio.run(run())
 
 
+@given(st.integers(0, 59), st.integers(0, 90), st.integers(0, 30))
+def test_the_day_begins_with_what_was_counted_before_the_start_and_nothing_is_there_twice(off, minutes, seconds):
+    began = 1_800_000_000 + off
+    series = Series()
+    for at in range(seconds):
+        series.take(Point(began + at, 1.0, 0.0, 0.0, 15.0, 20.0))
+    newest = began // 60 * 60
+    before = [(newest - 60 * n, (60, 30, 6, 9, 9)) for n in reversed(range(minutes))]
+    series.begin_with(before, began)
+    day = series.day()
+    assert day["at"] == sorted(set(day["at"]))
+    pieces = [point.at for point in (*series._day, *series._open[:1])]
+    assert [at // 10 for at in pieces] == sorted({at // 10 for at in pieces})
+    if minutes > 2:
+        assert (day["within"][0], day["excess"][0], day["throttled"][0]) == (1.0, 0.5, 0.1)
+        assert day["threshold"][0] is None, "what counted then is not known"
+    if seconds:
+        assert day["maximum"][-1] == 20.0
+    json.dumps(day, allow_nan=False)
+
+
 def test_the_timeline_tells_of_the_dsp_the_capacity_the_database_and_the_controls():
     class Accounts:
         failing = ""
         age = 0.0
-        own_profiles = refused_tokens = 0
-        answers: ClassVar = {}
+        own_profiles = 0
 
     class Control:
         seq, kind, user, who, reason = 7, "drill", "Alder", "Olga", "practice"

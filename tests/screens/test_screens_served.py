@@ -38,9 +38,7 @@ def pressed(serve):
     return serve(watched), request_id
 
 
-PAGES = dict.fromkeys(
-    ("/", "/why", "/versions", "/controls", "/notices", "/campaigns", "/book"), "operator"
-)
+PAGES = dict.fromkeys(("/", "/why", "/versions", "/controls", "/notices", "/campaigns", "/book"), "operator")
 
 
 @pytest.mark.parametrize("path", PAGES)

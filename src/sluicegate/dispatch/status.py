@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from heapq import nlargest
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sluicegate import __version__
 from sluicegate.database.errors import StoreError
@@ -13,6 +14,9 @@ from sluicegate.dispatch.store.interface import Standing
 
 if TYPE_CHECKING:
     from sluicegate.dispatch.service import Dispatcher
+
+MOST_CSPS: Final = 250
+"""Whose backlog the gateway is told: those with most."""
 
 
 async def status(dispatcher: Dispatcher) -> dict[str, Any]:
@@ -97,11 +101,14 @@ def _destination(dispatcher: Dispatcher, name: str, standing: list[Standing]) ->
 
 
 def backpressure(dispatcher: Dispatcher) -> dict[str, Any]:
-    """Which CSPs refuse whom now, and for how long. docs/backpressure.md is the interface."""
+    """Which CSPs refuse whom now, and for how long; how much waits for each. docs/backpressure.md is the interface."""
     now = monotonic()
-    csps = {}
+    csps, waiting = {}, {}
     for name, backlog in dispatcher.depot.backlogs.items():
         refused = backlog.refused(now)
         if refused:
             csps[name.removeprefix(CSP)] = refused
-    return {"version": 1, "csps": csps}
+        if backlog.taken:
+            waiting[name.removeprefix(CSP)] = backlog.taken
+    most = nlargest(MOST_CSPS, waiting, key=waiting.__getitem__) if len(waiting) > MOST_CSPS else waiting
+    return {"version": 1, "csps": csps, "waiting": {name: waiting[name] for name in most}}

@@ -6,26 +6,19 @@ docs/backpressure.md is the interface.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from math import ceil, isfinite
+from math import ceil
 from time import monotonic
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from sluicegate.duis import Header
-from sluicegate.gateway.answers import BACKLOG_429, BACKLOG_503, ComeAgain
+from sluicegate.gateway.news import NOTHING, Behind, News, NoNews, news_of
 from sluicegate.http.call import Answer, CallFailed
 from sluicegate.log import logger
 from sluicegate.settings import Backpressure
 
 PATH: Final = "/api/v1/backpressure"
-VERSION: Final = 1
-MOST_OCTETS: Final = 262_144
-"""Of the dispatcher's answer: some thousand Users. Reading that much takes three milliseconds of the event loop."""
-MOST_CSPS: Final = 250
-LONGEST_NAME: Final = 100
 LONGEST_ANSWER = 2.0  # seconds that the dispatcher may take for an answer
 LONGEST_WAIT = 300.0  # seconds: whoever is told more comes back after so many, and asks again
 SPREAD = 0.2
@@ -40,83 +33,6 @@ FIRMWARE: Final = "11.1"
 """Its devices stand in a list, in the body: the dispatcher reads it."""
 
 Region = Callable[[str], str | None]
-
-
-class NoNews(ValueError):  # noqa: N818 - named after what it comes to
-    """What the dispatcher answered is not what it says in docs/backpressure.md. `str()` says where."""
-
-
-class Behind(NamedTuple):
-    """A CSP that refuses somebody.
-
-    Attributes:
-        csp: its name.
-        users: for how many seconds, by the User's name.
-        others: for how many seconds every other User; None: they are not refused.
-        answer_429, answer_503: what who is refused gets.
-    """
-
-    csp: str
-    users: Mapping[str, float]
-    others: float | None
-    answer_429: ComeAgain
-    answer_503: ComeAgain
-
-
-@lru_cache(maxsize=MOST_CSPS)
-def _answers(csp: str) -> tuple[ComeAgain, ComeAgain]:
-    detail = (
-        f"What was sent to the devices of {csp} before waits for their network, and as much waits as may. Requests to "
-        "the devices of other networks are not concerned. Send the request again after the given number of seconds."
-    )
-    return ComeAgain(BACKLOG_429, detail), ComeAgain(BACKLOG_503, detail)
-
-
-def read(octets: bytes) -> dict[str, Behind]:
-    """What the dispatcher told, by CSP.
-
-    Raises:
-        NoNews: it is not of the form that docs/backpressure.md describes.
-    """
-    try:
-        told = json.loads(octets)
-    except (ValueError, RecursionError):
-        raise NoNews("it is not JSON") from None
-    if not isinstance(told, dict) or type(told.get("version")) is not int or told["version"] != VERSION:
-        raise NoNews(f'"version" is not {VERSION}')
-    csps = told.get("csps")
-    if not isinstance(csps, dict) or len(csps) > MOST_CSPS:
-        raise NoNews(f'"csps" is not an object with at most {MOST_CSPS} members')
-    found = {}
-    for name, one in csps.items():
-        if not isinstance(one, dict) or not isinstance(one.get("users"), dict) or "others" not in one:
-            raise NoNews(f'the CSP {_shown(name)} is not an object with "users" and "others"')
-        users, others = one["users"], one["others"]
-        if not _is_name(name) or not all(map(_is_name, users)):
-            raise NoNews(f"the CSP {_shown(name)}: a name has not 1 to {LONGEST_NAME} printable characters")
-        if not all(map(_is_wait, users.values())) or not (others is None or _is_wait(others)):
-            raise NoNews(f"the CSP {_shown(name)}: a number of seconds is none, or below 0")
-        if users or others is not None:
-            found[name] = Behind(name, users, others, *_answers(name))
-    return found
-
-
-def _news(answer: Answer) -> dict[str, Behind]:
-    if answer.status != 200:
-        raise NoNews(f"it has the status {answer.status}")
-    return read(answer.body)
-
-
-def _is_name(text: str) -> bool:
-    return 0 < len(text) <= LONGEST_NAME and text.isprintable()  # it stands in the log, the status and the metrics
-
-
-def _is_wait(value: Any) -> bool:
-    return type(value) in (int, float) and value >= 0 and (type(value) is int or isfinite(value))
-
-
-def _shown(name: str) -> str:
-    return ascii(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}...")
 
 
 class Refusals:
@@ -187,6 +103,7 @@ class BackPressure:
     Attributes:
         heard_at: when the last good answer was asked for; None: there was none yet.
         csps: the CSPs that refuse somebody, as far as is known.
+        waiting: SRs that the dispatcher has for a CSP, as far as is known.
     """
 
     def __init__(
@@ -200,6 +117,7 @@ class BackPressure:
         self.settings = settings
         self.heard_at: float | None = None
         self.csps: Mapping[str, Behind] = {}
+        self.waiting: Mapping[str, int] = {}
         self._caller = caller
         self._region = region
         self._tell = tell
@@ -223,48 +141,56 @@ class BackPressure:
         asked_at = self._clock()
         try:
             answer = await self._caller.get(PATH, min(LONGEST_ANSWER, self.settings.forget_after))
-            csps = self.csps if answer.body == self._octets and answer.status == 200 else _news(answer)
+            same = answer.body == self._octets and answer.status == 200
+            news = News(self.csps, self.waiting) if same else news_of(answer)
         except CallFailed as error:
             self._complain(f"it does not answer: {error}")
         except NoNews as error:
             self._complain(f"its answer cannot be used: {error}")
         else:
-            self._take(csps, asked_at)
+            self._take(news, asked_at)
             self._octets = answer.body
 
     def reroute(self, region: Region) -> None:
         """From now on devices belong to other CSPs."""
         self._region = region
-        self._put(self.csps)
+        self._tell_desk()
 
     def sweep(self, now: float) -> None:
         """Forget what is too old. Called a few times a second."""
         self._caller.sweep(now)
-        if self.csps and self.heard_at is not None and now - self.heard_at >= self.settings.forget_after:
+        old = self.heard_at is not None and now - self.heard_at >= self.settings.forget_after
+        if old and self.csps and self.heard_at is not None:
             logger().warning(
                 "back-pressure forgotten: the dispatcher gives no news, and refuses by itself what it cannot take",
                 dispatcher=str(self.settings.url),
                 seconds=round(now - self.heard_at, 3),
                 csps=sorted(self.csps)[:MOST_SAID],
             )
-            self._octets = b""
-            self._put({})
             self._said.csps = ()
+        if old and (self.csps or self.waiting):
+            self._octets = b""
+            self._put(NOTHING)
         self._say(now)
 
     def stop(self) -> None:
         """Ask no more, and refuse nothing: who runs `run` cancels that."""
-        self._put({})
+        self._put(NOTHING)
         self._caller.cut()
 
-    def _put(self, csps: Mapping[str, Behind]) -> None:
-        self.csps = csps
-        self._tell(Refusals(self._region, csps) if csps else None)
+    def _put(self, news: News) -> None:
+        """What refuses nobody else than before leaves the refusals as they are: their spreading goes on."""
+        self.waiting = news.waiting
+        if news.csps != self.csps:
+            self.csps = news.csps
+            self._tell_desk()
 
-    def _take(self, csps: Mapping[str, Behind], asked_at: float) -> None:
+    def _tell_desk(self) -> None:
+        self._tell(Refusals(self._region, self.csps) if self.csps else None)
+
+    def _take(self, news: News, asked_at: float) -> None:
         self.heard_at = asked_at
-        if csps is not self.csps:
-            self._put(csps)
+        self._put(news)
         if self._said.complained:
             self._said.complained = False
             logger().info("the dispatcher tells again which CSPs are full", dispatcher=str(self.settings.url))

@@ -149,19 +149,10 @@ class Desk:
         self.file, self.overlay = file, overlay
         self._take(settings, book)
 
-    def set_profile(self, name: str, profile: Profile | None) -> None:
-        """A User has set its own priorities: they count at once, before those of the file. None: those count again.
-
-        Raises:
-            KeyError: no such User.
-            ValueError: the profile cannot be; nothing has changed.
-        """
-        if name not in self.users:
-            raise KeyError(name)
-        self.set_profiles({name: profile})
-
     def set_profiles(self, own: Mapping[str, Profile | None]) -> None:
-        """The same for several Users at once; names of no User are remembered for when there is one.
+        """Users have set their own priorities: they count at once, before those of the file. None: those count again.
+
+        Names of no User are remembered for when there is one.
 
         Raises:
             ValueError: one of them cannot be; it and those after it have not changed.

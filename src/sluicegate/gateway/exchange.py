@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from sluicegate.allocation import Profile
     from sluicegate.front.connection import FrontConnection
     from sluicegate.front.identity import Sender
-    from sluicegate.gateway.backpressure import Behind
     from sluicegate.gateway.desk import Desk, Served
+    from sluicegate.gateway.news import Behind
     from sluicegate.operations.screens.throttled import Throttled
 
 FIRST_LOOK = 8_192  # octets: below, a message is read once it is whole

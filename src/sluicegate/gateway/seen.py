@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sluicegate.allocation.places import Seats
 from sluicegate.operations.account.service import Accounts
 from sluicegate.operations.record import Recorder
+from sluicegate.operations.site.service import Site
 from sluicegate.operations.tally import Tally, Totals
 from sluicegate.settings import Settings
 
@@ -95,6 +96,11 @@ class Seen:
     def accounts(self) -> Accounts | None:
         """The accounts of Users; None where there is no database for them."""
         return self.operations.accounts if self.operations is not None else None
+
+    @property
+    def site(self) -> Site | None:
+        """What is answered to those who sign in; None where there is no database for it."""
+        return self.operations.site if self.operations is not None else None
 
     @property
     def history(self) -> History | None:

@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Callable, Coroutine, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING
 
-import uvicorn
-
 from sluicegate.front.listener import Door, descriptors_for_senders
 from sluicegate.front.reception import Reception
-from sluicegate.gateway.backpressure import MOST_OCTETS, BackPressure, Refusals
+from sluicegate.gateway.backpressure import BackPressure, Refusals
 from sluicegate.gateway.desk import Desk
 from sluicegate.gateway.exchange import Exchange
+from sluicegate.gateway.news import MOST_OCTETS
 from sluicegate.gateway.note import Noting
 from sluicegate.gateway.prepared import Prepared, prepare
 from sluicegate.gateway.seen import Seen
 from sluicegate.gateway.telling import telling
+from sluicegate.gateway.unchangeable import refuse_the_unchangeable
 from sluicegate.http.listening import listen
 from sluicegate.http.pool import Pool
 from sluicegate.http.post import Caller
 from sluicegate.log import Log, logger
-from sluicegate.operations.account.service import CONNECTIONS
-from sluicegate.operations.admin import admin_app, watching
-from sluicegate.operations.notices.lane import AT_ONCE
+from sluicegate.operations.admin import admin_server
 from sluicegate.operations.record import Recorder
-from sluicegate.operations.running import Operations
-from sluicegate.operations.screens import described
-from sluicegate.operations.screens.api import routes as screens_routes
-from sluicegate.operations.screens.pulse import Pulse
-from sluicegate.operations.screens.throttled import Throttled
-from sluicegate.operations.site.app import Part
-from sluicegate.operations.site.guarded import guarded
+from sluicegate.operations.running import Operations, descriptors
 from sluicegate.operations.status import Above, Rates, above
 from sluicegate.settings import Settings
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from sluicegate.allocation import Overlay, Profile
+    from sluicegate.log import BoundedQueue
     from sluicegate.operations.telemetry.service import Telemetry
 
-AT_ONCE_AT_CHANNELS = 2 * AT_ONCE  # notices under way, each with a connection
 SWEEP = 0.25  # seconds
 LOOK = 1.0  # seconds
 
@@ -63,7 +56,6 @@ class Gateway(Seen):
         self.rates = Rates(monotonic())
         self.backpressure: BackPressure | None = None
         self.operations: Operations | None = None
-        self.screens: Pulse | None = None
         self.telemetry: Telemetry | None = None
         self._asking: asyncio.Task[None] | None = None
         self.last_reload_error: str | None = None
@@ -112,8 +104,6 @@ class Gateway(Seen):
             await asyncio.to_thread(self.recorder.close)
         if self.telemetry is not None:
             await self.telemetry.stop()
-        if self.screens is not None:
-            await self.screens.stop()
         if self.operations is not None:
             await self.operations.stop()
         sweeper.cancel()
@@ -127,17 +117,8 @@ class Gateway(Seen):
         """What lies over the file from now on. For the event loop. Raises ValueError: it cannot be."""
         self.desk.set_overlay(overlay)
 
-    def set_profile(self, name: str, profile: Profile | None) -> None:
-        """A User has set its own priorities; None: those of the file count again. For the event loop.
-
-        Raises:
-            KeyError: no such User.
-            ValueError: the profile cannot be; nothing has changed.
-        """
-        self.desk.set_profile(name, profile)
-
     def set_profiles(self, own: Mapping[str, Profile | None]) -> None:
-        """The same for several Users at once. For the event loop.
+        """What Users have set themselves; None: the profile of the file counts again. For the event loop.
 
         Raises:
             ValueError: one of them cannot be.
@@ -151,16 +132,10 @@ class Gateway(Seen):
     async def _start_operations(self) -> None:
         """What operators and Users have set counts before the first request."""
         if self.settings.operations is not None:
-            self.operations = Operations(self, str.__str__(self.settings.operations.database))
-            if self.settings.account is not None:  # else nobody could look
-                self.screens = Pulse(self, self.rates, Throttled(self.settings.screens.throttled_kept))
-                self.desk.throttled = self.screens.throttled if self.screens.throttled.most else None
-                handler = self._log.handler if self._log is not None else None
-                self.operations.accounts.offer(watching(self, self.rates, handler))
-                self.operations.accounts.offer(Part(screens_routes(self, self.screens, guarded), described.PATHS))
+            database = str.__str__(self.settings.operations.database)
+            self.operations = Operations(self, database, self.rates, self._log_lines)
+            self.desk.throttled = self.operations.throttled
             await self.operations.start()
-            if self.screens is not None:
-                await self.screens.start()
 
     def _start(self, loop: asyncio.AbstractEventLoop, prepared: Prepared) -> None:
         settings = self.settings
@@ -171,9 +146,8 @@ class Gateway(Seen):
         self._reception = Reception(loop, self.desk, pool, lambda front: Exchange(front, self.desk))
         listening = listen("gateway.listen", address.host, address.port)
         self.port = int(listening.getsockname()[1])
-        others = CONNECTIONS if settings.account is not None else 0
-        others += AT_ONCE_AT_CHANNELS if settings.operations is not None else 0
-        senders = descriptors_for_senders(gateway.limits.connections, settings.capacity.max_in_flight + others)
+        others = settings.capacity.max_in_flight + descriptors(settings)
+        senders = descriptors_for_senders(gateway.limits.connections, others)
         self._door = Door(self._reception, listening, prepared.tls, senders)
         if settings.record is not None:
             self.desk.recorder = Recorder(settings.record)
@@ -217,21 +191,13 @@ class Gateway(Seen):
             return None
         listening = listen("admin.listen", admin.listen.host, admin.listen.port)
         self.admin_port = int(listening.getsockname()[1])
-        handler = self._log.handler if self._log is not None else None
-        config = uvicorn.Config(
-            admin_app(self, self.rates, handler),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_keep_alive=30,
-            limit_concurrency=200,
-            server_header=False,
-        )
-        server = uvicorn.Server(config)
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+        server = admin_server(self, self.rates, self._log_lines)
         self._spawn(server.serve(sockets=[listening]))
         return server
+
+    @property
+    def _log_lines(self) -> BoundedQueue | None:
+        return self._log.handler if self._log is not None else None
 
     def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -301,7 +267,7 @@ class Gateway(Seen):
 
     def _read(self) -> tuple[Settings, Prepared]:
         settings = self._load()
-        _refuse_the_unchangeable(self.settings, settings)
+        refuse_the_unchangeable(self.settings, settings)
         return settings, prepare(settings)
 
     def _swap(self, settings: Settings, prepared: Prepared) -> None:
@@ -345,24 +311,3 @@ class Gateway(Seen):
 def _way(settings: Settings) -> tuple[object, ...]:
     gateway = settings.gateway
     return gateway.upstream, gateway.upstream_tls, gateway.timeouts
-
-
-def _has_tls(settings: Settings) -> bool:
-    return settings.account is not None and settings.account.tls is not None
-
-
-def _refuse_the_unchangeable(old: Settings, new: Settings) -> None:
-    """Raises ValueError for what a reload cannot change."""
-    for what, before, after in (
-        ("gateway.listen", old.gateway.listen, new.gateway.listen),
-        ("gateway.tls being there", old.gateway.tls is None, new.gateway.tls is None),
-        ("admin.listen", old.admin and old.admin.listen, new.admin and new.admin.listen),
-        ("record", old.record, new.record),
-        ("telemetry", old.telemetry, new.telemetry),
-        ("operations", old.operations, new.operations),
-        ("account.listen", old.account and old.account.listen, new.account and new.account.listen),
-        ("sign_in", old.sign_in, new.sign_in),
-        ("account.tls being there", _has_tls(old), _has_tls(new)),
-    ):
-        if before != after:
-            raise ValueError(f"{what} cannot change while the gateway runs: restart it")

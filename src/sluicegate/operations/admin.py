@@ -8,8 +8,10 @@ counters are read while the event loop writes them: each figure is whole, and tw
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
+import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -60,6 +62,23 @@ def admin_app(watched: Watched, rates: Rates, log: BoundedQueue | None = None) -
             Route("/readyz", readyz),
         ]
     )
+
+
+def admin_server(watched: Watched, rates: Rates, log: BoundedQueue | None = None) -> uvicorn.Server:
+    """What serves it, in the event loop of the gateway, and leaves signals to that."""
+    config = uvicorn.Config(
+        admin_app(watched, rates, log),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=30,
+        limit_concurrency=200,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    return server
 
 
 def watching(watched: Watched, rates: Rates, log: BoundedQueue | None = None) -> Part:

@@ -131,6 +131,12 @@ class GatewayCollector(Collector):
             for csp in sorted(told.csps):
                 full.add_metric([csp], 1)
             yield full
+            waiting = GaugeMetricFamily(
+                "sluicegate_csp_waiting", "SRs that the dispatcher has for a CSP.", labels=["csp"]
+            )
+            for csp, count in sorted(told.waiting.items()):
+                waiting.add_metric([csp], count)
+            yield waiting
             heard_at = told.heard_at
             yield _gauge(
                 "sluicegate_backpressure_age_seconds",
@@ -188,16 +194,18 @@ class GatewayCollector(Collector):
                 accounts.failing != "",
             )
             yield _gauge("sluicegate_own_profiles", "Users whose own profile is in force.", accounts.own_profiles)
+        site = self._watched.site
+        if site is not None:
             answers = CounterMetricFamily(
-                "sluicegate_account_answers", "Answers of the account API by status.", labels=["status"]
+                "sluicegate_site_answers", "Answers of the site by status.", labels=["status"]
             )
-            for status, count in sorted(accounts.answers.items()):
+            for status, count in sorted(site.answers.items()):
                 answers.add_metric([str(status)], count)
             yield answers
             yield CounterMetricFamily(
-                "sluicegate_account_refused_tokens",
-                "Requests to the account API without a token that counts.",
-                value=accounts.refused_tokens,
+                "sluicegate_site_refused_tokens",
+                "Requests to the site without a token that counts.",
+                value=site.refused_tokens,
             )
 
     def _history(self) -> Iterator[Metric]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sluicegate.allocation import Profile
     from sluicegate.operations.record import Recorder
     from sluicegate.operations.tally import Tally
-    from sluicegate.operations.watch import Governing, Kept, Remembered, Watched
+    from sluicegate.operations.watch import Answering, Governing, Kept, Remembered, Watched
 
 OUTCOMES = ("within", "excess", "throttled", "rejected", "csp-backlog")
 Counts = tuple[int, int, int, int, int]
@@ -122,7 +122,7 @@ def status(watched: Watched, rates: Rates) -> dict[str, object]:
         "refused": dict(sorted(totals.refused.items())),
         "backpressure": _backpressure(watched, now),
         "record": _record(watched.recorder),
-        "operations": _operations(watched.accounts),
+        "operations": _operations(watched.accounts, watched.site),
         "controls": _controls(watched.governed),
         "notices": None if watched.notices is None else showing.status(watched.notices),
         "history": _history(watched.history),
@@ -160,6 +160,7 @@ def _backpressure(watched: Watched, now: float) -> dict[str, object] | None:
             name: {"users": len(behind.users), "others": behind.others is not None}
             for name, behind in sorted(pressure.csps.items())
         },
+        "waiting": dict(sorted(pressure.waiting.items())),
     }
 
 
@@ -175,17 +176,17 @@ def _record(recorder: Recorder | None) -> dict[str, object] | None:
     }
 
 
-def _operations(accounts: Kept | None) -> dict[str, object] | None:
+def _operations(accounts: Kept | None, site: Answering | None) -> dict[str, object] | None:
     """Whether what Users set themselves reaches this gateway; None where there is no database for it."""
-    if accounts is None:
+    if accounts is None or site is None:
         return None
     return {
         "database": "failing" if accounts.failing else "working",
         "why": accounts.failing or None,
         "looked_seconds_ago": None if accounts.age == float("inf") else round(accounts.age, 3),
         "own_profiles": accounts.own_profiles,
-        "answers": {str(code): count for code, count in sorted(accounts.answers.items())},
-        "refused_tokens": accounts.refused_tokens,
+        "answers": {str(code): count for code, count in sorted(site.answers.items())},
+        "refused_tokens": site.refused_tokens,
     }
 
 

@@ -49,6 +49,10 @@ class Told(Protocol):
     def csps(self) -> Mapping[str, Full]:
         """The CSPs that take no more from somebody, by name."""
 
+    @property
+    def waiting(self) -> Mapping[str, int]:
+        """SRs that the dispatcher has for a CSP, by its name; one without any may be left out."""
+
 
 class Kept(Protocol):
     """The accounts of Users."""
@@ -65,9 +69,13 @@ class Kept(Protocol):
     def own_profiles(self) -> int:
         """How many Users' own profiles are in force."""
 
+
+class Answering(Protocol):
+    """The site."""
+
     @property
     def answers(self) -> Mapping[int, int]:
-        """Answers of the account API, by status."""
+        """Its answers, by status."""
 
     @property
     def refused_tokens(self) -> int:
@@ -152,6 +160,10 @@ class Watched(Protocol):
     @property
     def accounts(self) -> Kept | None:
         """The accounts of Users; None where there are none."""
+
+    @property
+    def site(self) -> Answering | None:
+        """What is answered to those who sign in; None where there is no database for it."""
 
     @property
     def governed(self) -> Governing | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from sluicegate.operations.history.counts import SECOND, Counts
 from sluicegate.operations.history.reading import MOST_POINTS, Usages
@@ -51,13 +51,18 @@ def _row(when: int, user: str | None, srv: str | None, counts: Counts) -> Row:
 
 def to_csv(path: Path, found: Iterable[Row]) -> int:
     """Write them; returns how many. Raises OSError."""
-    count = 0
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(HEADS)
-        for at, *rest in found:
-            writer.writerow((datetime.fromtimestamp(at / SECOND, UTC).isoformat().replace("+00:00", "Z"), *rest))
-            count += 1
+        return write_csv(file, found)
+
+
+def write_csv(file: TextIO, found: Iterable[Row]) -> int:
+    """The same to what is open. Raises OSError."""
+    count = 0
+    writer = csv.writer(file)
+    writer.writerow(HEADS)
+    for at, *rest in found:
+        writer.writerow((datetime.fromtimestamp(at / SECOND, UTC).isoformat().replace("+00:00", "Z"), *rest))
+        count += 1
     return count
 
 

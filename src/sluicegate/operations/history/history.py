@@ -18,6 +18,7 @@ from sluicegate.operations.history import seconds, thinning, writing
 from sluicegate.operations.history.backlog import Backlog
 from sluicegate.operations.history.counts import MINUTE, NONE, SECOND, Counts, SrvCounts, srv_added
 from sluicegate.operations.history.minute import Minute
+from sluicegate.operations.history.mix import SrvMix
 from sluicegate.operations.history.writing import Closed
 from sluicegate.operations.slices import Pace, all_at_once, by_hundreds, in_slices
 from sluicegate.operations.store.store import OperationsStore
@@ -104,6 +105,10 @@ class History:
     def octets(self) -> int:
         """Memory that these seconds, and the minutes that wait, take."""
         return self.kept.octets + self._backlog.octets
+
+    def mix(self) -> SrvMix:
+        """Who tells what is asked for now, by SRV."""
+        return SrvMix(self.kept, self._srvs)
 
     async def seconds(self, user: str | None, since: int, srv: str | None = None) -> dict[int, Counts]:
         """The last hour by seconds since 1970, from `since` on; None: all Users together, and all SRVs.

@@ -20,8 +20,12 @@ from sluicegate.operations.tally import OTHER_SRVS
 
 HOUR: Final = 3600  # seconds
 _SRV_BITS, _OUTCOME_BITS = 8, 3
+THROTTLED: Final = 2
+"""The last outcome of those that were decided: `within`, `excess`, `throttled`."""
 _USER: Final = 1 << (_SRV_BITS + _OUTCOME_BITS)
 _SRV: Final = 1 << _OUTCOME_BITS
+OUTCOMES_OF_SRV: Final = _SRV
+"""By so much the numbers of two SRVs lie apart in `by_srv`."""
 MOST_SRVS: Final = 1 << _SRV_BITS
 MOST_USERS: Final = 1 << (32 - _SRV_BITS - _OUTCOME_BITS)
 _COUNT_BITS: Final = 32
@@ -79,7 +83,7 @@ class Open:
             for outcome, count in enumerate(counts):
                 if count:
                     total[outcome] += count
-                    if outcome > 2:
+                    if outcome > THROTTLED:
                         self._pair(base + outcome, count)
             for srv, of_srv in srvs.items():
                 at = base + numbers[srv] * _SRV
@@ -135,6 +139,10 @@ class Seconds:
         """Those from a second on, for `of_user` in another thread."""
         return [frame for frame in self._frames if frame.second >= since]
 
+    def newest(self, most: int) -> list[Frame]:
+        """The newest ones, for any thread: a copy is made in one step, while the event loop goes on."""
+        return list(self._frames.copy())[-most:]
+
     def number(self, user: str) -> int | None:
         """By which number a User is found in them."""
         return self._users.get(user)
@@ -170,6 +178,21 @@ def of_user(frames: Iterable[Frame], number: int | None, srv: int | None = None)
         for at in range(first, last):
             counts[pairs[at] % _SRV] += pairs[half + at]
         told[frame.second] = (counts[0], counts[1], counts[2], counts[3], counts[4])
+    return told
+
+
+def by_srv(frame: Frame) -> dict[int, int]:
+    """What all Users together did in a second, by the number of the SRV times OUTCOMES_OF_SRV, plus the outcome.
+
+    What was refused undecided has no SRV."""
+    told: dict[int, int] = {}
+    pairs = array("I")
+    if frame.pairs:
+        pairs.frombytes(zlib.decompress(frame.pairs))
+    half = len(pairs) // 2
+    for key, count in zip(pairs[:half], pairs[half:], strict=True):
+        if key % _SRV <= THROTTLED:
+            told[key % _USER] = told.get(key % _USER, 0) + count
     return told
 
 

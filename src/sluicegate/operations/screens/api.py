@@ -50,11 +50,13 @@ class Principal(Protocol):
 Handler = Callable[[Request, Any], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 Guarded = Callable[[Handler, Set[str]], Endpoint]
+Still = Callable[[Request], Awaitable[bool]]
 
 
-def routes(watched: Watched, pulse: Pulse, guarded: Guarded) -> list[Route]:
-    """All of them. `guarded` lets only the named roles come to a handler, and tells it who comes."""
-    screens = _Screens(watched, pulse)
+def routes(watched: Watched, pulse: Pulse, guarded: Guarded, still: Still) -> list[Route]:
+    """All of them. `guarded` lets only the named roles come to a handler, and tells it who comes; `still` says whether
+    who came with a request would be let in now."""
+    screens = _Screens(watched, pulse, still)
 
     def get(path: str, handler: Handler, roles: Set[str]) -> Route:
         return Route(path, guarded(handler, roles), methods=["GET"])
@@ -82,21 +84,22 @@ async def _page(name: str, _request: Request, principal: Principal) -> Response:
 
 
 class _Screens:
-    def __init__(self, watched: Watched, pulse: Pulse) -> None:
+    def __init__(self, watched: Watched, pulse: Pulse, still: Still) -> None:
         self._watched = watched
+        self._still = still
         self._pulse = pulse
 
     async def front(self, _request: Request, principal: Principal) -> Response:
         """The first page: the operator's, or the User's own."""
         return page("operator" if principal.role in OPERATORS else "user", principal.who, principal.role)
 
-    async def live(self, _request: Request, principal: Principal) -> Response:
+    async def live(self, request: Request, principal: Principal) -> Response:
         """A picture once a second."""
         try:
             listener = self._pulse.join(principal.who, _own(principal))
         except Full:
             return Refusal(TOO_MANY, "close another screen, or wait", retry_after=10).answer()
-        return Stream(self._pulse, listener)
+        return Stream(self._pulse, listener, lambda: self._still(request))
 
     async def series(self, _request: Request, _principal: Principal) -> Response:
         """The last ten minutes, and the last day."""

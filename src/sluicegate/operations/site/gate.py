@@ -74,13 +74,21 @@ class SiteGate:
             )
         return self._let_in(found)
 
-    async def session(self, request: Request) -> Session | None:
+    async def still(self, request: Request) -> bool:
+        """Whether who has asked this may still ask it. That is no request, nor is a session in use by it.
+
+        Raises Unavailable.
+        """
+        found = await self._shown(request, in_use=False)
+        return found is not None and self._may(found)
+
+    async def session(self, request: Request, *, in_use: bool = True) -> Session | None:
         """The session of a browser; None where there is none. Raises Unavailable."""
         cookie = self.cookie(request)
         if cookie is None:
             return None
         idle = self.terms.idle
-        return await self._worker.do(lambda store: _session(store, cookie, idle))
+        return await self._worker.do(lambda store: _session(store, cookie, idle, in_use=in_use))
 
     async def holder(self, shown: str) -> tuple[Principal, int] | None:
         """Whose a token is that is typed into a form, and its number; None where it is nobody's. Raises as above."""
@@ -93,18 +101,21 @@ class SiteGate:
         return value if sessions.FORM.fullmatch(value) else None
 
     def _let_in(self, principal: Principal) -> Principal:
-        if principal.role == USER and not self._knows(principal.user or ""):
+        if not self._may(principal):
             raise Refusal(UNKNOWN_USER, "the User of this account is not in the configuration any more")
         self.slowing.known(principal.who)
         return principal
 
-    async def _shown(self, request: Request) -> Principal | None:
+    def _may(self, principal: Principal) -> bool:
+        return principal.role != USER or self._knows(principal.user or "")
+
+    async def _shown(self, request: Request, *, in_use: bool = True) -> Principal | None:
         fields = request.headers.getlist("authorization")
         if fields:
             scheme, _, shown = (fields[0] if len(fields) == 1 else "").partition(" ")
             token = await self._token(shown) if scheme.lower() == "bearer" else None
             return None if token is None else of_token(token)
-        session = await self.session(request)
+        session = await self.session(request, in_use=in_use)
         if session is None:
             return None
         if request.method not in SAFE:
@@ -133,11 +144,11 @@ def _find(store: OperationsStore, shown: str) -> Token | None:
         return tokens.holder(connection, shown, trail.now())
 
 
-def _session(store: OperationsStore, cookie: str, idle: int) -> Session | None:
+def _session(store: OperationsStore, cookie: str, idle: int, *, in_use: bool) -> Session | None:
     at = trail.now()
     with store.reading() as connection:
         found = sessions.holder(connection, cookie, at=at, idle=idle)
-    if found is not None and at - found.seen_at > sessions.SEEN_EVERY:
+    if in_use and found is not None and at - found.seen_at > sessions.SEEN_EVERY:
         with contextlib.suppress(StoreError), store.changing() as connection:  # a full disk signs nobody out
             sessions.seen(connection, found, at)
     return found

@@ -33,6 +33,9 @@ class Gate(Protocol):
         Raises Unavailable where that cannot be looked up now.
         """
 
+    async def still(self, request: Request) -> bool:
+        """Whether who has asked this may still ask it. Raises Unavailable."""
+
 
 def guarded(handler: Handler, roles: Collection[str]) -> Endpoint:
     """An endpoint for these roles only. What the handler raises as Refusal or Unavailable becomes its answer.
@@ -57,6 +60,14 @@ def guarded(handler: Handler, roles: Collection[str]) -> Endpoint:
         return await handler(request, principal)
 
     return answering(ask)
+
+
+async def still_in(request: Request) -> bool:
+    """Whether who was let in with this request would be now: for an answer that lasts. Who cannot be looked up, is."""
+    try:
+        return await cast("Gate", request.app.state.gate).still(request)
+    except Unavailable:
+        return True
 
 
 def routed(path: str, endpoints: Mapping[str, Endpoint]) -> Route:

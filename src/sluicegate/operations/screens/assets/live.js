@@ -1,6 +1,6 @@
 /* A picture a second from the gateway. A page that hears nothing says so, and since when. */
 
-import { announce, byId, clock, say } from "./shared.js";
+import { announce, ask, byId, clock, say, signedOut } from "./shared.js";
 
 const SILENT = 5000; // milliseconds
 const AGAIN = 3000;
@@ -21,7 +21,7 @@ export function live(show) {
     say(pill, words);
   }
   function look() {
-    if (document.hidden) return;
+    if (document.hidden || document.body.dataset.out) return;
     const since = heard || opened;
     const old = Date.now() - since > Math.max(SILENT, 4 * pace);
     if (old === stale) return;
@@ -39,6 +39,7 @@ export function live(show) {
   }
   function open() {
     close();
+    if (document.body.dataset.out) return;
     opened = Date.now();
     source = new EventSource("/api/v1/live");
     source.onmessage = (event) => {
@@ -50,12 +51,11 @@ export function live(show) {
       tell("live", "Live");
       if (picture) show(picture);
     };
+    source.addEventListener("signed-out", signedOut);
     source.onerror = () => {
       if (source && source.readyState === EventSource.CLOSED) {
         close();
-        fetch("/api/v1/versions", { method: "GET", cache: "no-store" })
-          .then((answer) => answer.status === 401 && location.reload())
-          .catch(() => {});
+        ask("/api/v1/session").catch(() => {}); // is it signed in?
         setTimeout(() => source || document.hidden || open(), AGAIN);
       }
     };
@@ -64,6 +64,7 @@ export function live(show) {
     if (source) source.close();
     source = null;
   }
+  document.addEventListener("signed-out", close);
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) close();
     else {

@@ -83,14 +83,14 @@ function health(picture) {
   if (pressure) {
     const silent = pressure.heard_seconds_ago == null || pressure.heard_seconds_ago > 5;
     rows.push(["Dispatcher", pressure.heard_seconds_ago == null ? "not heard yet" : `heard ${lasting(pressure.heard_seconds_ago)} ago`, silent ? "bad" : ""]);
-    const csps = new Set([...Object.keys(pressure.csps), ...Object.keys(picture.refused_by_csp)]);
+    const csps = new Set([...Object.keys(pressure.csps), ...Object.keys(pressure.waiting), ...Object.keys(picture.refused_by_csp)]);
     for (const name of [...csps].sort()) {
       const full = pressure.csps[name];
       const who = full && (full.others ? "everybody" : plural(full.users, "User"));
-      const refused = picture.refused_by_csp[name];
-      rows.push([`CSP ${name}`, (full ? `full for ${who}` : "takes requests") + (refused ? `, ${whole(refused)} refused` : ""), full ? "warm" : ""]);
+      const refused = picture.refused_by_csp[name], waiting = pressure.waiting[name];
+      rows.push([`CSP ${name}`, (full ? `full for ${who}` : "takes requests") + (waiting ? `, ${whole(waiting)} SRs waiting` : "") + (refused ? `, ${whole(refused)} refused` : ""), full ? "warm" : ""]);
     }
-    if (!csps.size) rows.push(["CSPs", "all take requests", ""]);
+    if (!csps.size) rows.push(["CSPs", "all take requests, nothing waits", ""]);
   }
   if (picture.operations) rows.push(["Operations database", picture.operations.database === "working" ? "works" : picture.operations.why || "fails", picture.operations.database === "working" ? "" : "bad"]);
   if (picture.record) rows.push(["Traffic record", picture.record.state === "writing" ? `${whole(picture.record.rows.written)} rows` + (picture.record.rows.lost ? `, ${whole(picture.record.rows.lost)} lost` : "") : picture.record.why || "stopped", picture.record.state === "writing" && !picture.record.rows.lost ? "" : "bad"]);

@@ -64,13 +64,28 @@ export function announce(text) {
 }
 
 export class Failure extends Error {
-  constructor(status, message) {
+  constructor(status, message, told = {}) {
     super(message);
     this.status = status;
+    this.told = told;
   }
 }
 
-/* JSON of the server. Who is not signed in any more is shown the way in: the server sends it at the next page. */
+/* Who is not signed in any more is told so, and shown the way in; what is on the page stays, and is from before. */
+export function signedOut() {
+  if (document.body.dataset.out) return;
+  document.body.dataset.out = "yes";
+  byId("main").classList.add("stale");
+  const words = "You are not signed in any more: what you see is from before.";
+  byId("stale").replaceChildren(words + " ", el("a", { href: "/sign-in?next=" + encodeURIComponent(location.pathname + location.search) }, "Sign in"));
+  byId("stale").hidden = byId("link").hidden = false;
+  dress(byId("link"), "pill stale");
+  say(byId("link"), "Signed out");
+  announce(words);
+  document.dispatchEvent(new Event("signed-out"));
+}
+
+/* JSON of the server. */
 export async function ask(path, options = {}) {
   let answer;
   try {
@@ -79,8 +94,8 @@ export async function ask(path, options = {}) {
     throw new Failure(0, "The gateway does not answer.");
   }
   const told = await answer.json().catch(() => ({}));
-  if (answer.status === 401) location.reload();
-  if (!answer.ok) throw new Failure(answer.status, told.detail || told.title || `The answer was ${answer.status}.`);
+  if (answer.status === 401) signedOut();
+  if (!answer.ok) throw new Failure(answer.status, told.detail || told.title || `The answer was ${answer.status}.`, told);
   return told;
 }
 
@@ -92,11 +107,11 @@ session.then(({ csrf }) => {
 });
 
 /* Changes something. The token of the session shows that this page asks, and no other one (CSRF). */
-export async function change(path, body = {}, method = "POST") {
-  const headers = { "Content-Type": "application/json" };
+export async function change(path, body = {}, method = "POST", fields = {}) {
+  const headers = { "Content-Type": "application/json", ...fields };
   const { csrf } = await session;
   if (csrf) headers["X-CSRF-Token"] = csrf;
-  return ask(path, { method, headers, body: JSON.stringify(body) });
+  return ask(path, { method, headers, body: typeof body === "string" ? body : JSON.stringify(body) });
 }
 
 for (const link of document.querySelectorAll("nav [data-for]"))

@@ -4,6 +4,8 @@ import { figures, gauge } from "./gauge.js";
 import { live } from "./live.js";
 import { ownCampaigns } from "./campaign_list.js";
 import { ownPanels } from "./notices.js";
+import "./usage.js";
+import "./profile.js";
 
 const SPAN = 600;
 const data = { at: [], within: [], excess: [], throttled: [], allocation: [] };

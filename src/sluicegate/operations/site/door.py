@@ -1,4 +1,4 @@
-"""The door of the account API: connections are bounded, and handshakes paced, for they take the time of the event loop
+"""The door of the site: connections are bounded, and handshakes paced, for they take the time of the event loop
 in which the gateway decides."""
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ KEEP_ALIVE: Final = 15  # seconds
 STOP: Final = 2  # seconds for what is under way at the end
 
 
-class AccountProtocol(BoundedProtocol):
+class SiteProtocol(BoundedProtocol):
     """One connection, which says when it is gone."""
 
     at_end: Callable[[], None] | None = None
@@ -58,7 +58,7 @@ class Door:
         self._tasks: set[asyncio.Task[None]] = set()
         config = uvicorn.Config(
             app,
-            http=AccountProtocol,
+            http=SiteProtocol,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -116,7 +116,7 @@ class Door:
             self._loop.add_reader(self._socket.fileno(), self._accept)
 
     async def _enter(self, connection: socket.socket, crowd: str) -> None:
-        protocol = AccountProtocol(self._config, self._server.server_state, {}, _loop=self._loop)
+        protocol = SiteProtocol(self._config, self._server.server_state, {}, _loop=self._loop)
         protocol.at_end = lambda: one_less(self._inside, crowd)
         secure = self._tls is not None
         try:
