@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from sluicegate.cli import main
 from sluicegate.operations.history.counts import DAY, HOUR, MINUTE, SECOND
 from sluicegate.operations.history.minute import Minute
-from sluicegate.operations.history.writing import Closed, due, pack_due, write
+from sluicegate.operations.history.writing import Closed, minutes_due, pack_due, summed, write
 from sluicegate.operations.store.store import OperationsStore
 from sluicegate.settings import starter
 
@@ -41,7 +41,7 @@ def counted(config):
     with store.changing() as connection:
         write(connection, "one", closed, NIGHT)
     with store.reading() as connection:
-        found = due(connection, NIGHT + 12 * HOUR)
+        found = summed(minutes_due(connection, NIGHT + 12 * HOUR))
     with store.changing() as connection:
         pack_due(connection, found)
     store.close()

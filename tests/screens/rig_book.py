@@ -8,7 +8,7 @@ from sluicegate.operations.book.api import BookApi
 from sluicegate.operations.book.campaign_api import CampaignApi
 from sluicegate.operations.history.counts import MINUTE
 from sluicegate.operations.history.minute import Minute
-from sluicegate.operations.history.writing import Closed, due, pack_due, write
+from sluicegate.operations.history.writing import Closed, minutes_due, pack_due, summed, write
 from sluicegate.operations.site.principal import Principal
 from sluicegate.operations.site.refusal import FOREIGN, Refusal
 from sluicegate.operations.store.store import OperationsStore
@@ -57,7 +57,7 @@ class Kept:
             write(connection, "one", closed, max(minutes))
         while True:
             with self.store.reading() as connection:
-                found = due(connection, max(minutes) + 180 * MINUTE)
+                found = summed(minutes_due(connection, max(minutes) + 180 * MINUTE))
             if not found.rows:
                 return
             with self.store.changing() as connection:

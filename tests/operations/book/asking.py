@@ -13,7 +13,7 @@ from sluicegate.operations.book.api import BookApi
 from sluicegate.operations.book.campaign_api import CampaignApi
 from sluicegate.operations.history.counts import MINUTE
 from sluicegate.operations.history.minute import Minute
-from sluicegate.operations.history.writing import Closed, due, pack_due, write
+from sluicegate.operations.history.writing import Closed, minutes_due, pack_due, summed, write
 from sluicegate.operations.site.app import site
 from sluicegate.operations.site.principal import Principal
 from sluicegate.operations.store.worker import InDoubt
@@ -90,7 +90,7 @@ def counted(store, entries):
         write(connection, "one", closed, last)
     while True:
         with store.reading() as connection:
-            found = due(connection, last + 3 * 60 * MINUTE)
+            found = summed(minutes_due(connection, last + 3 * 60 * MINUTE))
         if not found.rows:
             return
         with store.changing() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import asynccontextmanager
+from time import monotonic
 from uuid import uuid4
 
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +20,7 @@ from sluicegate.operations.notices import outbox
 from sluicegate.operations.notices.notice import SENT, SHOWN, made
 from sluicegate.operations.notices.service import Notices
 from sluicegate.operations.running import Operations
+from sluicegate.operations.status import Rates
 from sluicegate.operations.store import trail
 from sluicegate.operations.store.worker import InDoubt, Unavailable, Worker
 from sluicegate.operations.tally import Tally
@@ -105,7 +107,7 @@ async def operations(configured, where, receiver, monkeypatch, count=2):
     running = []
     for _ in range(count):
         made_settings = configured(webhook("duty", receiver.port), notices=FAST, where=where)
-        running.append(Operations(Gateway(made_settings), where))
+        running.append(Operations(Gateway(made_settings), where, Rates(monotonic())))
     try:
         for one in running:
             await one.start()
