@@ -41,7 +41,11 @@ house: $(READY)
 
 .PHONY: unit
 unit: $(READY)
-	@$(BIN)/pytest
+	@$(BIN)/pytest -m "not long"
+
+.PHONY: test-long
+test-long: $(READY)  ## the tests that take ten seconds and more each: processes that are killed, whole days, the API asked by schemathesis
+	@$(BIN)/pytest -m long
 
 .PHONY: format
 format: $(READY)  ## format, and mend what ruff can mend

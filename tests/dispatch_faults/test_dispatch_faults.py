@@ -11,6 +11,8 @@ import pytest
 from bench.faults.campaign import Order
 from bench.faults.scenarios import SCENARIOS
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def open_folder():

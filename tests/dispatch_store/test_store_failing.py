@@ -40,6 +40,7 @@ def run_and_kill(where: str, first: int, after: float) -> list[int]:
         return [int(line) for line in process.stdout if line.endswith("\n")]
 
 
+@pytest.mark.long
 def test_what_was_acknowledged_survives_a_kill_at_any_time(where: str, opener: Opener) -> None:
     acknowledged: list[int] = []
     for number in range(ROUNDS):

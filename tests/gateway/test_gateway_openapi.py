@@ -101,6 +101,7 @@ def test_no_path_is_described_twice():
         document([{"/a": {}}, {"/a": {}}])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("role", ["user", "operator"])
 def test_what_the_description_says_is_so(running, tmp_path, role):
     token = made_token(tmp_path, "Large" if role == "user" else "alice", role)

@@ -265,6 +265,7 @@ def flood(running, answered: list[int]) -> list[threading.Thread]:
     return threads
 
 
+@pytest.mark.long
 def test_a_kill_under_load_loses_the_last_moments_only_and_harms_no_file(process, recording, folder) -> None:
     """At random points: what was answered before the last flush is there, and the next start goes on from it."""
     record = {"folder": str(folder), "flush_seconds": FLUSH}

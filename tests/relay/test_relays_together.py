@@ -11,8 +11,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.request import urlopen
 
+import pytest
 from relay_rig import device, sr
 from test_relay_end_to_end import port, running
+
+pytestmark = pytest.mark.long
 
 GATEWAY = """
 [capacity]

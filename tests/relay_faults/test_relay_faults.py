@@ -8,6 +8,8 @@ import pytest
 from bench.faults.campaign import Order
 from bench.faults.relay.scenarios import SCENARIOS
 
+pytestmark = pytest.mark.long
+
 FEW = {"in_a_row": 3, "lanes": 24}
 
 

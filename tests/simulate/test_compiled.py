@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 HERE = Path(__file__).parent
 SOURCE = HERE.parents[1] / "src" / "sluicegate"
 MODULES = ("throttle", "simulate/engine")

@@ -17,7 +17,13 @@ POLICIES = ["none", "allocation-first-come", "allocation+own-priority", "imposed
 NAMES = [name for name, _ in scenario.shipped()]
 
 
-@pytest.mark.parametrize(("number", "name"), list(enumerate(NAMES)), ids=NAMES)
+LONG = {"gb-day", "change-of-supplier"}
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [pytest.param(*one, marks=pytest.mark.long if one[1] in LONG else (), id=one[1]) for one in enumerate(NAMES)],
+)
 def test_every_sr_of_every_scenario_ends_in_exactly_one_state(number, name):
     chosen = scenario.load(name, scale=0.0001)
     for policy in (POLICIES[number % 5], POLICIES[(number + 2) % 5]):

@@ -122,6 +122,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.long
 def test_a_cluster_finds_what_this_machine_finds(swept, tmp_path):
     script = tmp_path / "on_a_cluster.py"
     script.write_text(ON_A_CLUSTER)

@@ -8,6 +8,8 @@ from bench.truth import Cell, compare, grid, live, main, simulated, traces
 
 from sluicegate.simulate.demo.processes import DidNotStartError
 
+pytestmark = pytest.mark.long
+
 SECONDS = 8.0
 
 
