@@ -109,9 +109,17 @@ real-clients: $(READY)  ## curl, urllib3 and got against a 429 and a 503, alone 
 faults-relay: $(READY)  ## the relay: hundreds of kill -9, full disks, a gateway that fails (about 10 minutes; FAULTS="relay-kill-hold --rounds 30")
 	@$(BIN)/python -m bench.faults.relay --page docs/reliability.md $(FAULTS)
 
+.PHONY: faults-fleet
+faults-fleet: $(READY)  ## a fleet: its Valkey killed, frozen, slow, cut off, failed over, its workers killed (about 12 minutes; FAULTS="worker-cut --rounds 30")
+	@$(BIN)/python -m bench.faults.fleet --page docs/reliability.md $(FAULTS)
+
 .PHONY: bench-relay
 bench-relay: $(READY)  ## a relay beside the gateway's own rate, plain and as deployed (about 3 minutes; BENCH="--rounds 1")
 	@MODULE=bench.relay bash bench/run.sh $(BENCH)
+
+.PHONY: bench-fleet
+bench-fleet: $(READY)  ## four workers as one beside four that share nothing, and draws beside round trips (about 8 minutes; BENCH="--pairs 1")
+	@$(BIN)/python -m bench.fleet $(BENCH)
 
 .PHONY: fuzz
 fuzz: $(READY)  ## damaged messages for ten minutes: do both readings of a header agree?

@@ -20,7 +20,8 @@ from typing import Any
 
 LOADED = ("sluicegate.dispatch.service", "sluicegate.routing", "uvloop", "sqlalchemy.dialects.sqlite", "psycopg")
 MORE = ("uvicorn.protocols.http.httptools_impl", "sqlalchemy.dialects.postgresql.psycopg", "asyncio", "sqlite3")
-OF_COMMAND = {"relay": ("sluicegate.relay.service", "sluicegate.settings")}
+SERVE = ("sluicegate.gateway.service", "sluicegate.settings", "sluicegate.ledger.fleet.valkey")
+OF_COMMAND = {"relay": ("sluicegate.relay.service", "sluicegate.settings"), "serve": SERVE}
 PR_SET_PDEATHSIG = 1
 
 

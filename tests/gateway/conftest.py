@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # `bench` knows how to change what deploy/ ships
 
 import pytest
 from rig import Process, Running, ScriptedUpstream, configuration

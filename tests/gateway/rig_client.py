@@ -148,6 +148,13 @@ class Client:
         found, self._buffer = self._buffer, b""
         return found
 
+    def ended_already(self) -> bool:
+        """Whether the other side has ended the connection."""
+        try:
+            return bool(select.select([self.sock], [], [], 0)[0]) and self.sock.recv(1, socket.MSG_PEEK) == b""
+        except OSError:
+            return True
+
     def silent(self, seconds: float = 0.15) -> bool:
         """Whether nothing comes for that long."""
         return not self._buffer and not select.select([self.sock], [], [], seconds)[0]

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
-from prometheus_client import generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 from rig import LARGE, Client, configuration, message, request, wait_for
 from rig_backpressure import CSPS
 
+from sluicegate.ledger import Told
+from sluicegate.ledger.fleet.messages import Look, Seen
+from sluicegate.operations.fleet import showing
 from sluicegate.operations.metrics import registry
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -43,6 +50,27 @@ def expressions() -> dict[str, str]:
     return found
 
 
+class OfFleet(Collector):
+    """What `showing.metrics` tells."""
+
+    def __init__(self, watched: Any) -> None:
+        self._watched = watched
+
+    def collect(self) -> Iterator[Metric]:
+        return showing.metrics(self._watched)
+
+
+def of_a_fleet() -> str:
+    """What a worker of a fleet exposes beside that."""
+    told = Told("w", True, None, False, 0.5, 2, 10, 1, 3, "")
+    look = Look("e", False, 1.0, 10.0, 20.0, 5.0, 2.0, 1.0, (Seen("w", 0.1, 0.5, 600.0, 1.0, 0.0),))
+    fleet = SimpleNamespace(looks=True, last=look, sums=SimpleNamespace(drawn=(10, 1, 3)), writes=lambda: True)
+    watched = SimpleNamespace(ledger=SimpleNamespace(told=lambda _now: told), colleagues=fleet)
+    made = CollectorRegistry()
+    made.register(OfFleet(watched))
+    return generate_latest(made).decode()
+
+
 @pytest.fixture(scope="module")
 def metric():
     return re.compile(r"\b(sluicegate_[a-z0-9_]+)(?:\{([^}]*)\})?")
@@ -62,7 +90,7 @@ def exposed(gateway, upstream):
     with Client(running.port) as client:
         client.send(request(message())).answer()
     wait_for(lambda: running.desk.totals.upstream)
-    text = generate_latest(registry(running.gateway, SimpleNamespace(dropped=0))).decode()
+    text = generate_latest(registry(running.gateway, SimpleNamespace(dropped=0))).decode() + of_a_fleet()
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

@@ -88,6 +88,7 @@ class Standing:
     """What operations look at. `send` decides with the real throttle, and counts as the gateway does."""
 
     recorder = accounts = site = backpressure = last_reload_error = governed = history = notices = telemetry = None
+    colleagues = None
     breaker_state = "closed"
     upstream_connections = 12
     buffered = 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import ClassVar
 
 import hypothesis.strategies as st
@@ -9,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from rig_screens import Clock, Standing, configuration
 
+from sluicegate.ledger import Told
+from sluicegate.operations.screens.glance import MOST_WORKERS, glance
 from sluicegate.operations.screens.pulse import MOST, MOST_OF_ONE, Full, Pulse
 from sluicegate.operations.screens.series import DAY, MINUTES, MOST_SHOWN, Point, Series
 from sluicegate.operations.screens.stream import Stream
 from sluicegate.operations.screens.uplift import versions
+from sluicegate.operations.status import status
 
 TWO = configuration([("Alder", 10), ("Birch", 5)], 20, 15)
 
@@ -320,3 +324,49 @@ def test_who_still_sends_old_versions_is_counted_and_who_takes_429_anyway_is_not
     said = Standing(TWO.replace('duis = "4.1"', 'duis = "4.1"\ntoo_many_requests_users = ["Alder"]'))
     said.send("Alder", 1000.0, 2, version="3.1")
     assert versions(said, "Alder")["users"][0]["below"] == 0
+
+
+# --- a fleet
+
+TOLD = Told("w", True, None, False, 0.5, 2, 10, 0, 0, "")
+
+
+def test_the_rates_of_a_fleet_are_those_between_two_readings_of_it():
+    watched, clock, pulse = looked_at()
+    watched.colleagues = fleet = SimpleNamespace(counted_at=clock.now)
+    pulse._count(clock.now, clock.wall)
+    for read in (True, True, False, True):  # one reading came late: the next one tells of two seconds
+        clock.go(1.0)
+        watched.tallies["Alder"].within += 5 if read else 0
+        if read:
+            seconds = clock.now - fleet.counted_at
+            watched.tallies["Alder"].within += round(5 * (seconds - 1))
+            fleet.counted_at = clock.now
+        pulse._count(clock.now, clock.wall)
+    assert [rate for rate in pulse.series.minutes()["within"] if rate] == [5.0, 5.0, 5.0]
+
+
+def test_a_worker_that_is_alone_is_an_event_and_so_is_its_return():
+    watched, clock, pulse = looked_at()
+    watched.ledger.told = lambda _now: TOLD
+    pulse.timeline.look(watched, watched.rates, clock.now, clock.wall)
+    watched.ledger.told = lambda _now: TOLD._replace(alone=1.0)
+    pulse.timeline.look(watched, watched.rates, clock.now, clock.wall)
+    watched.ledger.told = lambda _now: TOLD
+    pulse.timeline.look(watched, watched.rates, clock.now, clock.wall)
+    assert events(pulse)[1:] == [
+        "The ledger is away: this worker decides by its share.",
+        "The ledger answers again.",
+    ]
+
+
+def test_of_very_many_workers_the_screen_has_those_that_draw_nothing_first():
+    watched, _clock, _pulse = looked_at()
+    told = status(watched, watched.rates)
+    assert glance(told, 0.0, 0, 0, None)["ledger"] is None
+    workers = [{"name": f"w{n:03}", "silent": n == 90, "this": n == 50} for n in range(100)]
+    told |= {"ledger": {"worker": {}, "fleet": {"workers": workers}}}
+    shown = glance(told, 0.0, 0, 0, None)["ledger"]
+    assert shown["count"] == 100
+    assert [one["name"] for one in shown["workers"]][:3] == ["w090", "w050", "w000"]
+    assert len(shown["workers"]) == MOST_WORKERS

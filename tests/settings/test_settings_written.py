@@ -49,10 +49,10 @@ KEYS = {(table, key): field for table, key, field in keys()}
 def test_the_model_has_the_tables_that_this_test_looks_at():
     assert {table for table, _ in KEYS} == {
         "capacity", "responses", "gateway", "gateway.tls", "gateway.upstream_tls", "gateway.timeouts",
-        "gateway.limits", "gateway.backpressure", "admin", "record", "operations", "account", "account.tls",
+        "gateway.limits", "gateway.backpressure", "ledger", "admin", "record", "operations", "account", "account.tls",
         "sign_in", "sign_in.openid", "sign_in.openid.role", "profiles", "user", "user.ids", "user.class", "user.team",
-        "user.channel", "screens", "history", "telemetry", "telemetry.tls", "notices", "notices.retry",
-        "notices.smtp", "notices.tls",
+        "user.channel", "screens", "ask", "ask.tls", "history", "telemetry", "telemetry.tls", "notices",
+        "notices.retry", "notices.smtp", "notices.tls",
         "dispatch", "dispatch.tls", "dispatch.routes", "dispatch.retention", "dispatch.codes", "dispatch.users",
         "dispatch.users.retry", "dispatch.users.tls", "csp", "csp.retry", "csp.circuit", "csp.tls",
     }  # fmt: skip

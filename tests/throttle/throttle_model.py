@@ -3,14 +3,16 @@
 import heapq
 import random
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sluicegate.throttle import EXCESS, THROTTLED, WITHIN, Limits, Throttle, allocation_depth, system_depth
 
 NO_RESERVES: Mapping[str, float] = {}
 
 Request = tuple[float, str, float]  # when (s), who, weight (SR)
+Made = Callable[[Limits, Mapping[str, float], Mapping[str, float], list[Request]], Any]
 
 
 def max_min(wanted: Mapping[str, float], weights: Mapping[str, float], capacity: float) -> dict[str, float]:
@@ -237,12 +239,12 @@ class Verdict:
     judged: int  # Users who asked for four times their part, at least every B seconds
 
 
-def battery(seed: int, most: int = 400_000, reserve: float = 0.0) -> Verdict | None:
+def battery(seed: int, most: int = 400_000, reserve: float = 0.0, made: Made | None = None) -> Verdict | None:
     """One random overload of the fairness rule; None where the draw is outside of what the rule speaks of.
 
     Greedy Users ask for 4 to 20 times their part; the others for 0 to 0.5 of their allocation. Arrivals are steady,
     Poisson, or bursts of a fifth of B to B; allocations have a heavy tail; some have none; some weigh 5. With a reserve
-    everybody has that one.
+    everybody has that one. `made` makes what decides, of all requests in order, where that is not one throttle.
     """
     rng = random.Random(seed)
     burst = rng.choice([0.1, 0.25, 0.5, 0.5, 1, 2])
@@ -287,8 +289,13 @@ def battery(seed: int, most: int = 400_000, reserve: float = 0.0) -> Verdict | N
     if total > most:
         return None
     reserves = dict.fromkeys(allocations, reserve)
-    throttle = Throttle(limits, allocations, 0.0, reserves)
-    measured = overload(throttle, allocations, merged(*sources), seconds, reserves=reserves)
+    requests: Iterable[Request] = merged(*sources)
+    if made is None:
+        throttle = Throttle(limits, allocations, 0.0, reserves)
+    else:
+        requests = list(requests)
+        throttle = made(limits, allocations, reserves, requests)
+    measured = overload(throttle, allocations, requests, seconds, reserves=reserves)
     if measured is None or measured.spare < 0.2 * threshold:
         return None
     wanted = {name: user.wanted for name, user in measured.users.items()}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sluicegate.settings import Limits, Timeouts
 
 if TYPE_CHECKING:
-    from sluicegate.front.identity import Identities
+    from sluicegate.front.identity import Sender
     from sluicegate.front.offences import Offences
 
 
@@ -19,6 +19,21 @@ class Counters(Protocol):
 
     def refuse(self, problem: str) -> None:
         """Count one refusal of ours."""
+
+
+class Known(Protocol):
+    """Who is it: `front.identity.Identities`, or a stand-in where all who come send for others."""
+
+    mode: str
+
+    def of_connection(self, address: str, certificate: bytes | None, /) -> Sender | None:
+        """The sender of all requests of a connection; None where each says on whose behalf it comes."""
+
+    def of_field(self, field: bytes, address: str, /) -> Sender:
+        """The sender that a request names."""
+
+    def forwards(self, address: str, /) -> bool:
+        """Whether an address forwards for others."""
 
 
 class House(Protocol):
@@ -33,13 +48,25 @@ class House(Protocol):
             it may wait for one; where they take minutes, one that has hung up looks the same, and hardly anybody else.
     """
 
-    generation: int
-    head_seconds: float
-    idle_seconds: float
     max_body: int
     buffered: int
     most_buffered: int
-    draining: bool
+
+    @property
+    def generation(self) -> int:
+        """See above."""
+
+    @property
+    def head_seconds(self) -> float:
+        """See above."""
+
+    @property
+    def idle_seconds(self) -> float:
+        """See above."""
+
+    @property
+    def draining(self) -> bool:
+        """See above."""
 
     @property
     def half_is_gone(self) -> bool:
@@ -54,7 +81,7 @@ class House(Protocol):
         """How many connections, and octets."""
 
     @property
-    def identities(self) -> Identities[Any]:
+    def identities(self) -> Known:
         """Who is it."""
 
     @property

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import re
 from collections import OrderedDict
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from ipaddress import IPv6Address, ip_address
 from time import time
 from typing import Any, Generic, Protocol, TypeVar
 
 from cryptography import x509
 
+from sluicegate.front.passed import read_passed
 from sluicegate.settings import Network, subject_form
 
 MOST_CERTIFICATES = 4096  # remembered, so that each is parsed once
-LONGEST_FIELD = 16_384  # octets of a Client-Cert field
-
-_CLIENT_CERT = re.compile(rb":([A-Za-z0-9+/]+={0,2}):", re.ASCII)
 
 
 class Speaker(Protocol):
@@ -127,23 +122,36 @@ class Identities(Generic[U]):
         sender = self._seen.get(field)
         if sender is not None:
             return sender
-        found = _CLIENT_CERT.fullmatch(field.strip()) if len(field) <= LONGEST_FIELD else None
-        try:
-            certificate = base64.b64decode(found[1], validate=True) if found else b""
-        except binascii.Error:
-            certificate = b""
+        certificate = read_passed(field).certificate if field.lstrip()[:1] == b":" else None
         if not certificate:
             return Sender(address, {}, known=False)
         return self._remembered(field, certificate)
+
+    def of_passed(self, field: bytes) -> Sender:
+        """The sender that a proxy which asks names, in any of the forms that proxies have (`front.passed`)."""
+        key = b"passed " + field
+        sender = self._seen.get(key)
+        if sender is None:
+            passed = read_passed(field)
+            if passed.certificate:
+                return self._remembered(key, passed.certificate)
+            if not passed.names:
+                return Sender("", {}, known=False)
+            sender = self._named(passed.names[0], passed.names)
+            self._remember(key, sender)
+        return sender
 
     def _remembered(self, key: bytes, certificate: bytes) -> Sender:
         sender = self._seen.get(key)
         if sender is None:
             sender = self._identify(certificate)
-            self._seen[key] = sender
-            if len(self._seen) > MOST_CERTIFICATES:
-                self._seen.popitem(last=False)
+            self._remember(key, sender)
         return sender
+
+    def _remember(self, key: bytes, sender: Sender) -> None:
+        self._seen[key] = sender
+        if len(self._seen) > MOST_CERTIFICATES:
+            self._seen.popitem(last=False)
 
     def _identify(self, certificate: bytes) -> Sender:
         fingerprint = "sha256:" + hashlib.sha256(certificate).hexdigest()
@@ -156,9 +164,12 @@ class Identities(Generic[U]):
             return Sender(fingerprint, {}, known=False)
         if revoked:
             return Sender(fingerprint, {}, known=False)
-        users = {*self._by_certificate.get(fingerprint, ()), *self._by_certificate.get(subject, ())}
+        return self._named(fingerprint, (fingerprint, subject), until)
+
+    def _named(self, key: str, names: Iterable[str], until: float = float("inf")) -> Sender:
+        users = {user for name in names for user in self._by_certificate.get(name, ())}
         served = {eui64: user for user in users for eui64 in user.ids}
-        return Sender(fingerprint, served, known=bool(users), until=until)
+        return Sender(key, served, known=bool(users), until=until)
 
 
 def counted_as(address: str) -> str:

@@ -46,6 +46,10 @@ class ComeAgain:
             (self._heads[len(digits)], digits, b"\r\n", fields, connection, self._before, digits, self._after)
         )
 
+    def body(self, seconds: int) -> bytes:
+        """The problem details alone."""
+        return b"%b%d%b" % (self._before[2:], seconds, self._after)
+
 
 class ThrottledAnswer(ComeAgain):
     """The answer to a throttled request of one User. The allocation is in SR/s."""

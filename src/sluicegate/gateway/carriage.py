@@ -7,20 +7,18 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from sluicegate.front import problems
-from sluicegate.front.problems import Problem
+from sluicegate.gateway.decision import Decision
 from sluicegate.http.heads import AnswerHead, KnownAnswer, KnownRequest, RequestHead
-from sluicegate.throttle import NO_TEAM
 
 if TYPE_CHECKING:
     from sluicegate.front.connection import FrontConnection
-    from sluicegate.gateway.desk import Desk, Served
-    from sluicegate.gateway.note import Note
+    from sluicegate.gateway.desk import Desk
     from sluicegate.http.upstream import UpstreamConnection
 
 MOST_HELD = 262_144  # octets of a body that wait for a connection before the sender is held back
 
 
-class Carriage:
+class Carriage(Decision):
     """One request on its way to the upstream, and its answer on the way back.
 
     Attributes:
@@ -31,7 +29,6 @@ class Carriage:
         ended: whether the answer is whole, or will never be.
         late: its answer, where earlier requests of the connection must have theirs first.
         upstream: the connection that carries it, if one does.
-        team: of its User, with which it was decided on.
         sent_at: when it was forwarded, in seconds of the monotonic clock, or 0.
     """
 
@@ -39,14 +36,10 @@ class Carriage:
         "_call_off",
         "_chunk_in",
         "_chunk_out",
-        "_fields",
         "_held",
-        "_note",
         "_out",
         "_parts",
-        "_served",
         "answering",
-        "desk",
         "ended",
         "front",
         "head",
@@ -54,45 +47,39 @@ class Carriage:
         "known",
         "late",
         "old",
-        "outcome",
         "sent_at",
         "size",
         "target",
-        "team",
         "upstream",
-        "weight",
         "whole",
     )
 
     def __init__(self, front: FrontConnection, desk: Desk) -> None:
+        Decision.__init__(self, desk)
         self.front = front
-        self.desk = desk
         self.head: RequestHead | None = None
         self.known: KnownRequest | None = None
-        self.target = self.late = self._fields = b""
+        self.target = self.late = b""
         self.keep_alive = True
         self.old = self.whole = self.answering = self.ended = False
         self.upstream: UpstreamConnection | None = None
         self.sent_at = 0.0
-        self.outcome = -1
-        self.weight = 1.0
-        self.team = NO_TEAM
         self.size = self._held = 0
-        self._served: Served | None = None
-        self._note: Note | None = None
         self._parts: list[bytes] = []
         self._out: list[bytes] = []
         self._chunk_in = self._chunk_out = False
         self._call_off: Callable[[], object] | None = None
 
-    def refuse(self, problem: Problem, detail: str, retry_after: int | None = None) -> None:
-        """Answer with a problem."""
-        raise NotImplementedError
-
     def _hold(self, octets: int) -> None:
         """So many octets of the body are kept in memory until something else happens."""
         self._held += octets
         self.desk.buffered += octets
+
+    def _hold_back(self, octets: int) -> None:
+        """As `_hold`, and no more is to come once that is much."""
+        self._hold(octets)
+        if self._held > MOST_HELD:
+            self.front.pause()
 
     def _release(self) -> None:
         if self._held:
@@ -142,9 +129,7 @@ class Carriage:
     def _stream(self, octets: bytes) -> None:
         self._parts.append(octets)
         if self.upstream is None:  # still connecting
-            self._hold(len(octets))
-            if self._held > MOST_HELD:
-                self.front.pause()
+            self._hold_back(len(octets))
 
     def flush(self) -> None:
         """Pass on what has come of the body. Called once for all that was read at once: a chunk may be one octet."""
@@ -172,11 +157,6 @@ class Carriage:
         self._leave_place()
         self.refuse(problems.UNREACHABLE, f"no connection could be made ({why}); the request was not sent", 1)
 
-    def _give_back(self) -> None:
-        served = self._served
-        if served is not None:
-            self.desk.ledger.give_back(served.account, self.weight, self.outcome, monotonic(), self.team)
-
     @property
     def waits(self) -> bool:
         """Whether the upstream has it."""
@@ -184,8 +164,8 @@ class Carriage:
 
     @property
     def taken(self) -> bool:
-        """Whether it was decided on."""
-        return self.outcome >= 0
+        """Whether it was decided on, or is about to be."""
+        return self.outcome >= 0 or self.asking
 
     def hold_back(self) -> None:
         """The sender does not read: let no more of the upstream's answer come."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from email.utils import formatdate
 from time import monotonic
@@ -14,12 +14,12 @@ from sluicegate.front.identity import Identities
 from sluicegate.front.offences import Offences
 from sluicegate.gateway.answers import TOO_MANY, UNAVAILABLE, RateLimitFields, ThrottledAnswer
 from sluicegate.http.breaker import Breaker
-from sluicegate.ledger import LocalLedger
+from sluicegate.ledger import Banked, Ledger, LocalLedger
+from sluicegate.ledger.fleet.joining import Joined
 from sluicegate.operations.record import Recorder
 from sluicegate.operations.screens.throttled import Throttled
 from sluicegate.operations.tally import Tally, Totals
 from sluicegate.settings import Settings
-from sluicegate.throttle import Account
 
 if TYPE_CHECKING:
     from sluicegate.gateway.backpressure import Refusals
@@ -44,7 +44,7 @@ class Served:
         "tally",
     )
 
-    def __init__(self, holder: Holder, account: Account, tally: Tally, seats: Seats, settings: Settings) -> None:
+    def __init__(self, holder: Holder, account: Banked, tally: Tally, seats: Seats, settings: Settings) -> None:
         self.name = holder.name
         self.drill: Drill | None = None
         self.ids = tuple(eui64 for eui64, _role in holder.ids)
@@ -86,6 +86,7 @@ class Desk:
     """Everything that a request meets between its header and the upstream.
 
     Attributes:
+        ledger: where the banks live. joined: what draws for it, where a fleet shares them.
         settings, book: in force: those of the file with the overlay.
         file: the settings of the file.
         overlay: what lies over the file.
@@ -97,7 +98,7 @@ class Desk:
         generation: counts the reloads; who remembers a sender compares it.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, called: str | None = None) -> None:
         self.totals = Totals()
         self.offences = Offences()
         self.breaker = Breaker()
@@ -118,9 +119,16 @@ class Desk:
         self.file = settings
         self.overlay = NOTHING
         self.book: Book
-        self.ledger = LocalLedger(settings.capacity, Book.from_settings(settings))
-        self.decide = self.ledger.decide
-        self._take(settings, Book.from_settings(settings))
+        book = Book.from_settings(settings)
+        self.joined: Joined | None = None
+        self.ledger: Ledger
+        if settings.ledger.url is None:
+            self.ledger = LocalLedger(settings.capacity, book)
+        else:
+            self.joined = Joined(settings.ledger, settings.capacity, book, called)
+            self.ledger = self.joined.ledger
+        self.decide: Callable[..., int] = self.ledger.decide
+        self._take(settings, book)
 
     def tell_time(self) -> None:
         """Write down the Date of our own answers (RFC 9110, 6.6.1). Called a few times a second."""

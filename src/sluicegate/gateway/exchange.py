@@ -9,19 +9,13 @@ from sluicegate.duis import MAX_HEADER_OCTETS, Header, MalformedMessage, read_he
 from sluicegate.front import problems
 from sluicegate.front.exchange import MANY_PIECES, SMALL_PIECE
 from sluicegate.front.problems import SENDERS_FAULT, Problem, problem_answer
-from sluicegate.gateway import answers
-from sluicegate.gateway.answers import ComeAgain
 from sluicegate.gateway.carriage import Carriage
-from sluicegate.gateway.note import DECIDED
-from sluicegate.throttle import EXCESS, THROTTLED, WITHIN
 
 if TYPE_CHECKING:
-    from sluicegate.allocation import Profile
     from sluicegate.front.connection import FrontConnection
     from sluicegate.front.identity import Sender
+    from sluicegate.gateway.answers import ComeAgain
     from sluicegate.gateway.desk import Desk, Served
-    from sluicegate.gateway.news import Behind
-    from sluicegate.operations.screens.throttled import Throttled
 
 FIRST_LOOK = 8_192  # octets: below, a message is read once it is whole
 
@@ -62,7 +56,9 @@ class Exchange(Carriage):
             self._stream(octets)
             return
         self._parts.append(octets)
-        if self.began and self.size >= self._next_look:
+        if self.asking:
+            self._hold_back(len(octets))
+        elif self.began and self.size >= self._next_look:
             self._next_look = min(self._next_look * 2, MAX_HEADER_OCTETS)
             self._consider()
         elif not self.began:
@@ -74,7 +70,8 @@ class Exchange(Carriage):
         if self.ended or not self.began:
             return
         if self.outcome < 0:
-            self._consider()
+            if not self.asking:
+                self._consider()
         elif self.upstream is not None:
             self.upstream.heard_at = monotonic()  # its time begins when it has all of the request
             self.flush()
@@ -120,145 +117,46 @@ class Exchange(Carriage):
         sender = self.sender
         served = sender.served.get(header.originator) if sender is not None else None
         if served is None:
-            self._turn_away(header)
+            self._turn_away(sender, header.originator)
             return
-        self._served = served
-        tally = served.tally
-        tally.saw_version(header.version)
-        if desk.noting is not None:
-            self._note = desk.noting.of(self, started, served.name, header)
+        noting = desk.noting
+        note = noting.of(self, started, served.name, header) if noting is not None else None
+        self._meet(served, header, note)
         blocked = desk.breaker.blocks(started)
         if blocked:
             self._reject(problems.UNREACHABLE, "it did not answer lately; it is tried again soon", blocked)
             return
-        if desk.refusals is not None:
-            refused = desk.refusals.of(served.name, header)
-            if refused is not None:
-                self._fall_behind(served, header, *refused, started)
-                return
+        if desk.refusals is not None and self._is_behind(served, header, started):
+            return
         if not desk.places.room_for(served.seats):
             self._reject(problems.NO_PLACE, "its answers take long; send the request again", 1.0)
             return
-        weight = desk.weights.get(header.srv, 1.0) if desk.weights else 1.0
-        account = served.account
-        if served.drill is not None and served.drill.takes():
-            self._practise(served, header, weight, started)
-            return
-        if served.profile is None:
-            outcome = desk.decide(account, weight, started)
-            self._fields = served.fields.render(account.level)
-        else:
-            outcome = self._decide_by(served, served.profile, header, weight, started)
-        self.outcome = outcome
-        self.weight = weight
-        desk.totals.decision.observe(monotonic() - started)
-        if self._note is not None:
-            self._note.outcome = DECIDED[outcome]
-        (tally.srvs.get(header.srv) or tally.saw_srv(header.srv))[outcome] += 1
-        if outcome == WITHIN:
-            tally.within += 1
-        elif outcome == EXCESS:
-            tally.excess += 1
-        else:
-            tally.throttled += 1
-            if served.enforce:
-                self._throttle(served, header, started)
-                return
-            tally.passed += 1
-            if self._note is not None:
-                self._note.outcome = "passed"
-            if desk.throttled is not None:
-                self._explain(desk.throttled, served, header, started, _place(served, header)[1], None, None)
         self._parts = [message]
-        desk.places.take(served.seats)
-        desk.breaker.probe(started)
+        if self._passes(served, header, started):
+            self._carry(served, started)
+
+    def _carry(self, served: Served, now: float) -> None:
+        self.desk.places.take(served.seats)
+        self.desk.breaker.probe(now)
         self._forward()
 
-    def _decide_by(self, served: Served, profile: Profile, header: Header, weight: float, now: float) -> int:
-        """Decide by the User's own priorities. `weight` in SR, `now` in seconds of the monotonic clock."""
-        desk = self.desk
-        srv, variant = header.srv, header.command_variant
-        rank, reserve = profile.known[srv, variant] or profile.place(srv, variant, header.target)
-        if profile.teams:
-            self.team = profile.team(srv, variant, header.target)
-            outcome = desk.ledger.decide_team(served.account, weight, now, reserve, self.team)
-        else:
-            outcome = desk.decide(served.account, weight, now, reserve)
-        served.tally.classes[rank][1][outcome] += 1
-        self._fields = served.fields.render(served.account.level, reserve)
-        return outcome
-
-    def _practise(self, served: Served, header: Header, weight: float, now: float) -> None:
-        """A drill: throttled as it would be, but nothing is charged, and nobody else is touched."""
-        self.weight = weight
-        self.outcome = THROTTLED
-        self._fields = served.fields.render(served.account.level_at(now))
-        if self._note is not None:
-            self._note.outcome = DECIDED[THROTTLED]
-        tally = served.tally
-        (tally.srvs.get(header.srv) or tally.saw_srv(header.srv))[THROTTLED] += 1
-        tally.throttled += 1
-        tally.drilled += 1
-        self._throttle(served, header, now, drill=True)
-
-    def _turn_away(self, header: Header) -> None:
-        """Nobody for whom this sender may speak."""
-        if self.sender is not None and self.sender.cut_off:
-            self.refuse(problems.CUT_OFF, "wait, and send what this gateway can take")
-        elif self.sender is None or not self.sender.known:
-            self.refuse(problems.NO_CERTIFICATE, "the certificate (or its absence) belongs to no User")
-        elif header.originator in self.desk.identities.by_id:
-            self.refuse(problems.FOREIGN_ORIGINATOR, f"{header.originator} is not among the certificate's User IDs")
-        else:
-            self.refuse(problems.UNKNOWN_USER, f"{header.originator} is no User's ID")
+    def _decided(self, served: Served, header: Header, now: float) -> None:
+        if self.ended:  # the sender has gone meanwhile
+            self._give_back()
+            return
+        self._release()
+        self.front.resume()
+        if not self.desk.places.room_for(served.seats):
+            self._give_back()
+            self._reject(problems.NO_PLACE, "its answers take long; send the request again", 1.0)
+        elif self._settle(served, header, now):
+            self._carry(served, now)
 
     def _reject(self, problem: Problem, detail: str, seconds: float) -> None:
         """Our own limit, or the upstream's state; nothing was charged."""
         if self._served is not None:
             self._served.tally.rejected += 1
         self.refuse(problem, detail, retry_after=max(1, round(seconds)))
-
-    def _throttle(self, served: Served, header: Header, now: float, drill: bool = False) -> None:
-        rank, reserve = _place(served, header)
-        seconds = self.desk.ledger.retry_after(served.account, self.weight, now, rank, reserve)
-        if self._takes_429(served, header):
-            served.tally.answered_429 += 1
-            answer = served.answer_429
-        else:
-            served.tally.answered_503 += 1
-            answer = served.answer_503
-        if self.desk.throttled is not None:
-            self._explain(self.desk.throttled, served, header, now, reserve, answer.status, seconds, drill)
-        self._come_again(answers.THROTTLED, answer, seconds)
-
-    def _explain(
-        self,
-        ring: Throttled,
-        served: Served,
-        header: Header,
-        now: float,
-        reserve: float,
-        status: int | None,
-        seconds: int | None,
-        drill: bool = False,
-    ) -> None:
-        """Keep what the banks hold at this moment, for who asks why."""
-        throttle = self.desk.ledger.throttle
-        ring.take(throttle, served.account, header, now, self.weight, reserve, status, seconds, drill)
-
-    def _fall_behind(self, served: Served, header: Header, behind: Behind, seconds: int, now: float) -> None:
-        """The device's CSP is full for this User. Nothing is charged, in observe mode neither: it is no throttling."""
-        served.tally.refuse_for(behind.csp)
-        self._fields = served.fields.render(served.account.level_at(now))
-        if self._note is not None:
-            self._note.outcome = answers.BACKLOG
-        answer = behind.answer_429 if self._takes_429(served, header) else behind.answer_503
-        self._come_again(answers.BACKLOG, answer, seconds)
-
-    def _takes_429(self, served: Served, header: Header) -> bool:
-        """Whether a 429 is understood: by the version of the message itself, or because the User said so."""
-        at_least = self.desk.from_version
-        return served.always_429 or (at_least is not None and header.version >= at_least)
 
     def _come_again(self, problem: str, answer: ComeAgain, seconds: int) -> None:
         desk = self.desk
@@ -298,9 +196,3 @@ class Exchange(Carriage):
             self.front.answer_an_offence(answer, self)
         else:
             self.front.answer(answer, self)
-
-
-def _place(served: Served, header: Header) -> tuple[int, float]:
-    """The rank of a request among its User's own priorities, and what is reserved above it; without any, 0 and 0."""
-    profile = served.profile
-    return (0, 0.0) if profile is None else profile.place(header.srv, header.command_variant, header.target)

@@ -17,6 +17,7 @@ class Prepared(NamedTuple):
     Attributes:
         tls: of the gateway's own listener.
         upstream_tls, backpressure_tls: towards the upstream, and towards the dispatcher's admin listener.
+        ask_tls: where proxies ask.
         revoked: what the list of revoked certificates names.
         region: from a device to its CSP.
     """
@@ -24,6 +25,7 @@ class Prepared(NamedTuple):
     tls: ssl.SSLContext | None
     upstream_tls: ssl.SSLContext | None
     backpressure_tls: ssl.SSLContext | None
+    ask_tls: ssl.SSLContext | None
     revoked: Revoked
     region: Region | None
 
@@ -41,6 +43,7 @@ def prepare(settings: Settings) -> Prepared:
         _server_tls(settings),
         _client_tls(settings, gateway.upstream),
         _client_tls(settings, pressure.url) if pressure is not None else None,
+        _ask_tls(settings),
         _revoked(settings),
         _region(settings),
     )
@@ -52,6 +55,11 @@ def _server_tls(settings: Settings) -> ssl.SSLContext | None:
         return None
     ca, crl = tls.client_ca, tls.client_crl
     return server_context(str(tls.certificate), str(tls.key), str(ca) if ca else None, str(crl) if crl else None)
+
+
+def _ask_tls(settings: Settings) -> ssl.SSLContext | None:
+    tls = settings.ask.tls if settings.ask is not None else None
+    return server_context(str(tls.certificate), str(tls.key), str(tls.client_ca), None) if tls is not None else None
 
 
 def _revoked(settings: Settings) -> Revoked:

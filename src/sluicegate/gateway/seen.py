@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from sluicegate.allocation.places import Seats
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
     from sluicegate.allocation import Book
     from sluicegate.gateway.desk import Desk
     from sluicegate.http.pool import Pool
-    from sluicegate.ledger import LocalLedger
+    from sluicegate.ledger import Ledger
     from sluicegate.operations.controls.governor import Governor
+    from sluicegate.operations.fleet.colleagues import Colleagues
     from sluicegate.operations.history.history import History
     from sluicegate.operations.notices.service import Notices
     from sluicegate.operations.running import Operations
     from sluicegate.operations.telemetry.service import Telemetry
+    from sluicegate.operations.watch import InFlight
 
 
 class Seen:
@@ -30,6 +33,7 @@ class Seen:
     desk: Desk
     operations: Operations | None
     telemetry: Telemetry | None
+    colleagues: Colleagues | None
     _pool: Pool
 
     @property
@@ -48,24 +52,52 @@ class Seen:
         return self.desk.book
 
     @property
-    def ledger(self) -> LocalLedger:
+    def ledger(self) -> Ledger:
         """Where the banks live."""
         return self.desk.ledger
 
     @property
     def totals(self) -> Totals:
-        """The counters of the gateway."""
-        return self.desk.totals
+        """The counters of the gateway; of a fleet that is shown here, of all its workers."""
+        fleet = self._fleet
+        return self.desk.totals if fleet is None else fleet.sums.totals
 
     @property
     def tallies(self) -> Mapping[str, Tally]:
-        """The counters of each User."""
+        """The counters of each User; of a fleet that is shown here, of all its workers."""
+        fleet = self._fleet
+        return self.own_tallies if fleet is None else fleet.tallies
+
+    @property
+    def in_flight(self) -> Mapping[str, InFlight]:
+        """Each User's requests at the upstream; of a fleet that is shown here, of all its workers."""
+        fleet = self._fleet
+        return self.own_in_flight if fleet is None else fleet.in_flight
+
+    @property
+    def counted_at(self) -> float:
+        """As of when the counters are, in seconds of the monotonic clock."""
+        fleet = self._fleet
+        return monotonic() if fleet is None else fleet.counted_at
+
+    @property
+    def own_totals(self) -> Totals:
+        """The counters of this worker."""
+        return self.desk.totals
+
+    @property
+    def own_tallies(self) -> Mapping[str, Tally]:
+        """The counters of each User at this worker."""
         return {name: user.tally for name, user in self.desk.users.items()}
 
     @property
-    def in_flight(self) -> Mapping[str, Seats]:
-        """Each User's requests at the upstream."""
+    def own_in_flight(self) -> Mapping[str, Seats]:
+        """Each User's requests at the upstream, of this worker."""
         return {name: user.seats for name, user in self.desk.users.items()}
+
+    @property
+    def _fleet(self) -> Colleagues | None:
+        return self.colleagues if self.colleagues is not None and self.colleagues.looks else None
 
     @property
     def breaker_state(self) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sluicegate.front.listener import Door, descriptors_for_senders
 from sluicegate.front.reception import Reception
+from sluicegate.gateway.asked.service import Asked
 from sluicegate.gateway.backpressure import BackPressure, Refusals
 from sluicegate.gateway.desk import Desk
 from sluicegate.gateway.exchange import Exchange
@@ -17,7 +18,7 @@ from sluicegate.gateway.news import MOST_OCTETS
 from sluicegate.gateway.note import Noting
 from sluicegate.gateway.prepared import Prepared, prepare
 from sluicegate.gateway.seen import Seen
-from sluicegate.gateway.telling import telling
+from sluicegate.gateway.telling import colleagues_of, telling
 from sluicegate.gateway.unchangeable import refuse_the_unchangeable
 from sluicegate.http.listening import listen
 from sluicegate.http.pool import Pool
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 SWEEP = 0.25  # seconds
 LOOK = 1.0  # seconds
+FIRST_WORD = 2.0  # seconds for a ledger to answer a gateway that starts
 
 
 class Gateway(Seen):
@@ -47,14 +49,27 @@ class Gateway(Seen):
         settings: checked settings.
         load: reads the settings again, for a reload; raises SettingsError.
         log: where lines go.
+        called: its name in the fleet, where who started it has given it one.
+        first: of several workers on one machine, whether it is the one that shows them and writes for them.
     """
 
-    def __init__(self, settings: Settings, load: Callable[[], Settings], log: Log | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        load: Callable[[], Settings],
+        log: Log | None = None,
+        called: str | None = None,
+        *,
+        first: bool = True,
+    ) -> None:
         self._load = load
         self._log = log
-        self.desk = Desk(settings)
+        self.desk = Desk(settings, called)
+        self.colleagues = colleagues_of(self, settings, first=first)
+        self._first = first
         self.rates = Rates(monotonic())
         self.backpressure: BackPressure | None = None
+        self.asked: Asked | None = None
         self.operations: Operations | None = None
         self.telemetry: Telemetry | None = None
         self._asking: asyncio.Task[None] | None = None
@@ -80,7 +95,14 @@ class Gateway(Seen):
         loop.add_signal_handler(signal.SIGHUP, self.reload)
         prepared = await asyncio.to_thread(prepare, self.settings)
         await self._start_operations()
+        if self.desk.joined is not None:
+            self.desk.joined.start()
+            if not await self.desk.joined.heard(FIRST_WORD):
+                logger().error("the ledger does not answer: nothing is admitted until it does")
+        if self.colleagues is not None:
+            self.colleagues.start()
         self._start(loop, prepared)
+        await self._start_asked(prepared)
         self._listen_to_dispatcher(prepared)
         await self._start_telemetry()
         admin = self._start_admin()
@@ -100,12 +122,20 @@ class Gateway(Seen):
             ready()
         await self._stop.wait()
         await self._drain()
+        if self.desk.joined is not None:
+            await self.desk.joined.stop()
+        if self.colleagues is not None:
+            await self.colleagues.settle()
         if self.recorder is not None:
             await asyncio.to_thread(self.recorder.close)
         if self.telemetry is not None:
             await self.telemetry.stop()
         if self.operations is not None:
             await self.operations.stop()
+        if self.colleagues is not None:  # what it had to write is written
+            await self.colleagues.leave()
+        if self.desk.joined is not None:
+            await self.desk.joined.close()
         sweeper.cancel()
         self._stop_listening_to_dispatcher()
         if admin is not None:
@@ -133,7 +163,7 @@ class Gateway(Seen):
         """What operators and Users have set counts before the first request."""
         if self.settings.operations is not None:
             database = str.__str__(self.settings.operations.database)
-            self.operations = Operations(self, database, self.rates, self._log_lines)
+            self.operations = Operations(self, database, self.rates, self._log_lines, first=self._first)
             self.desk.throttled = self.operations.throttled
             await self.operations.start()
 
@@ -147,19 +177,27 @@ class Gateway(Seen):
         listening = listen("gateway.listen", address.host, address.port)
         self.port = int(listening.getsockname()[1])
         others = settings.capacity.max_in_flight + descriptors(settings)
+        others += 2 * settings.ask.connections if settings.ask is not None else 0
         senders = descriptors_for_senders(gateway.limits.connections, others)
         self._door = Door(self._reception, listening, prepared.tls, senders)
         if settings.record is not None:
-            self.desk.recorder = Recorder(settings.record)
+            self.desk.recorder = Recorder(settings.record, together=self.desk.joined is not None)
             self.desk.recorder.start()
             self.desk.noting = Noting(self.desk.recorder, None)
 
     async def _start_telemetry(self) -> None:
         if self.settings.telemetry is not None:
-            self.telemetry, tracing = telling(self, self.settings.telemetry, self._log)
+            self.telemetry, tracing = telling(self, self.settings.telemetry, self._log, metrics=self._first)
             if tracing is not None:
                 self.desk.noting = Noting(self.desk.recorder, tracing)
             await self.telemetry.start()
+
+    async def _start_asked(self, prepared: Prepared) -> None:
+        ask = self.settings.ask
+        if ask is not None:
+            self.asked = Asked(self.desk, ask)
+            await self.asked.start(prepared.ask_tls)
+            logger().info("proxies may ask", listen=str(ask.listen or ""), grpc=str(ask.grpc or ""))
 
     def _listen_to_dispatcher(self, prepared: Prepared) -> None:
         """Ask the dispatcher which CSPs are full, as the settings in force say."""
@@ -214,6 +252,8 @@ class Gateway(Seen):
                 self._reception.sweep(now)
                 if self.backpressure is not None:
                     self.backpressure.sweep(now)
+                if self.asked is not None:
+                    self.asked.sweep(now)
                 if self._look(now, now - looked_at >= LOOK):
                     looked_at = now
             except Exception:  # every deadline hangs on this loop: it goes on whatever happens in it
@@ -229,7 +269,7 @@ class Gateway(Seen):
         active = self.ledger.state(now).active
         if active == self._active and not due:
             return False
-        self.rates.look(self.tallies, now)
+        self.rates.look(self.tallies, self.counted_at)
         if active or self._active:
             self._were_above.take(above(self, self.rates))
         if active != self._active:
@@ -275,6 +315,8 @@ class Gateway(Seen):
         self.desk.reload(settings)
         self.desk.identities.revoked = prepared.revoked
         self._door.tls = prepared.tls
+        if self.asked is not None:
+            self.asked.reload(prepared.ask_tls)
         self._listen_to_dispatcher(prepared)
         if upstream_tls is not None or _way(settings) != _way(before):  # the files may hold something else now
             self._pool.close()
@@ -296,6 +338,8 @@ class Gateway(Seen):
         for connection in list(reception.connections):
             connection.drain()
         until = monotonic() + self.settings.gateway.timeouts.drain
+        if self.asked is not None:  # who asks is answered at once, and then forwards: it goes first
+            await self.asked.drain(self.settings.gateway.timeouts.drain)
         while reception.connections and monotonic() < until:
             await asyncio.sleep(0.02)
         if reception.connections:

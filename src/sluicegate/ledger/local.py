@@ -1,5 +1,6 @@
 """The ledger of one process: the throttle itself, fed from the settings and the allocation book."""
 
+from collections.abc import Callable
 from time import monotonic
 
 from sluicegate.allocation import Book, Profile
@@ -29,9 +30,16 @@ class LocalLedger:
         """The account of a User. Raises KeyError where there is none."""
         return self.throttle.account(name)
 
+    def waiting(self, told: Callable[[int], None], account: Account, weight: float, now: float, reserve: float) -> None:
+        """What a ledger does whose `decide` may answer `ASK`. This one never does."""
+        raise NotImplementedError
+
     def state(self, now: float | None = None) -> State:
         """Whether traffic management is active, and since when."""
         return self.throttle.state(monotonic() if now is None else now)
+
+    def told(self, now: float) -> None:
+        """There is nobody that it shares with."""
 
     def set_profile(self, name: str, profile: Profile | None, now: float | None = None) -> None:
         """Another profile for one User; nobody else is touched. Raises KeyError where there is none of that name."""
@@ -48,15 +56,20 @@ class LocalLedger:
         self.throttle.reconfigure(limits, allocations, monotonic() if now is None else now, book.reserves, book.teams)
 
     def _terms(self, capacity: Capacity, book: Book) -> tuple[Limits, dict[str, float]]:
-        limits = Limits(
-            maximum=capacity.maximum,
-            threshold=capacity.operating_threshold,
-            burst_seconds=capacity.burst_seconds,
-            calm_seconds=capacity.calm_seconds,
-            heaviest=capacity.heaviest,
-            sharing=capacity.sharing,
-        )
-        effective = book.effective(capacity.maximum)
-        self.factor = effective.factor
-        names = (holder.name for holder in book.holders)
-        return limits, dict(zip(names, effective.allocations, strict=True))
+        limits, allocations, self.factor = terms(capacity, book)
+        return limits, allocations
+
+
+def terms(capacity: Capacity, book: Book) -> tuple[Limits, dict[str, float], float]:
+    """What a capacity and a book mean for a throttle: limits, SR/s by User, and by what all of these are scaled."""
+    limits = Limits(
+        maximum=capacity.maximum,
+        threshold=capacity.operating_threshold,
+        burst_seconds=capacity.burst_seconds,
+        calm_seconds=capacity.calm_seconds,
+        heaviest=capacity.heaviest,
+        sharing=capacity.sharing,
+    )
+    effective = book.effective(capacity.maximum)
+    names = (holder.name for holder in book.holders)
+    return limits, dict(zip(names, effective.allocations, strict=True)), effective.factor

@@ -9,6 +9,7 @@ counters are read while the event loop writes them: each figure is whole, and tw
 from __future__ import annotations
 
 import contextlib
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
@@ -18,6 +19,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from sluicegate.operations.beside import beside
+from sluicegate.operations.fleet import showing
 from sluicegate.operations.metrics import registry
 from sluicegate.operations.site.app import Part
 from sluicegate.operations.site.guarded import guarded, routed
@@ -52,7 +54,8 @@ def admin_app(watched: Watched, rates: Rates, log: BoundedQueue | None = None) -
             return PlainTextResponse("draining\n", status_code=503)
         if watched.breaker_state != "closed":
             return PlainTextResponse("the upstream cannot be reached\n", status_code=503)
-        return PlainTextResponse("ready\n")
+        ready, words = showing.readiness(watched.ledger.told(monotonic()))
+        return PlainTextResponse(f"{words}\n", status_code=200 if ready else 503)
 
     return Starlette(
         routes=[

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from sluicegate import __version__
+from sluicegate.operations.fleet import showing as fleet_showing
 from sluicegate.operations.notices import showing
 from sluicegate.operations.status import OUTCOMES
 from sluicegate.operations.telemetry import showing as telemetry_showing
@@ -35,6 +36,7 @@ class GatewayCollector(Collector):
         yield from self._refusals()
         yield from self._upstream()
         yield from self._backpressure()
+        yield from fleet_showing.metrics(self._watched)
         yield from self._self()
 
     def _capacity(self) -> Iterator[Metric]:
@@ -150,6 +152,10 @@ class GatewayCollector(Collector):
             "sluicegate_decision_seconds", "From a whole header to the decision, reading included.", totals.decision
         )
         yield _gauge("sluicegate_connections", "Senders' connections.", totals.connections)
+        asked = CounterMetricFamily("sluicegate_asked", "Questions of proxies.", labels=["by"])
+        asked.add_metric(["http"], totals.asked_http)
+        asked.add_metric(["grpc"], totals.asked_grpc)
+        yield asked
         yield _gauge("sluicegate_buffered_bytes", "Messages that are held.", watched.buffered)
         yield CounterMetricFamily(
             "sluicegate_handshake_failures", "TLS handshakes that failed.", value=totals.handshake_failures

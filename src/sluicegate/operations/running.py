@@ -21,6 +21,7 @@ from sluicegate.operations.controls.governor import Governor
 from sluicegate.operations.controls.telling import announcement
 from sluicegate.operations.history import described as history_described
 from sluicegate.operations.history.api import UsageApi
+from sluicegate.operations.history.counting import always
 from sluicegate.operations.history.day import day
 from sluicegate.operations.history.history import History
 from sluicegate.operations.history.minute import Unreadable
@@ -65,6 +66,10 @@ class Operations:
     Where the database cannot be asked, the gateway serves all the same: at a start as the file says, later with what it
     knows.
 
+    Args:
+        first: of several workers on one machine, whether it is the one that writes and answers. Others only put in
+            force what the database says.
+
     Attributes:
         site: what is answered, and to whom.
         accounts: what Users have set themselves.
@@ -74,14 +79,19 @@ class Operations:
         screens: what the pages show; None where there is no site, so that nobody could look.
     """
 
-    def __init__(self, gateway: Running, database: str, rates: Rates, log: BoundedQueue | None = None) -> None:
+    def __init__(
+        self, gateway: Running, database: str, rates: Rates, log: BoundedQueue | None = None, *, first: bool = True
+    ) -> None:
         self._worker = Worker(database)
         self._gateway = gateway
         self.governor = Governor(gateway, self._worker, books)
         self.accounts = Accounts(gateway, self._worker)
         self.site = Site(gateway, self._worker, self.accounts.knows)
         self.notices = Notices(gateway.settings, self._worker)
-        self.history = History(gateway, self._worker)
+        fleet = gateway.colleagues
+        self._first = first
+        self._tells = always if fleet is None else fleet.tells
+        self.history = History(gateway, self._worker, writes=always if fleet is None else fleet.writes)
         self.screens: Pulse | None = None
         if gateway.settings.account is not None:
             ring = Throttled(gateway.settings.screens.throttled_kept)
@@ -126,9 +136,10 @@ class Operations:
                 await self.accounts.look()
         except TimeoutError:
             logger().error("the operations database does not answer: the file counts as it is so far")
-        await self.site.start()
-        await self.notices.start()
-        await self.history.start()
+        if self._first:
+            await self.site.start()
+            await self.notices.start()
+            await self.history.start()
         self._task = asyncio.get_running_loop().create_task(self._look())
         if self.screens is not None:
             await self.screens.start()
@@ -136,8 +147,9 @@ class Operations:
     def reloaded(self) -> None:
         """The file is another one, and the files of TLS may be."""
         self.accounts.reloaded()
-        self.site.reloaded()
-        self.notices.reload(self._gateway.settings)
+        if self._first:
+            self.site.reloaded()
+            self.notices.reload(self._gateway.settings)
 
     async def stop(self) -> None:
         """Answer what was asked, and end."""
@@ -146,9 +158,10 @@ class Operations:
         if self.screens is not None:
             await self.screens.stop()
         self.accounts.stop()
-        await self.site.stop()
-        await self.history.stop()
-        await self.notices.stop()
+        if self._first:
+            await self.site.stop()
+            await self.history.stop()
+            await self.notices.stop()
         self._worker.close()
         await self._worker.ended(2.0)
 
@@ -158,7 +171,10 @@ class Operations:
             await asyncio.sleep(TICK)
             waited += TICK
             try:
-                await self._watch()
+                if self._first:
+                    await self._watch()
+                else:
+                    self.governor.news.clear()
                 if self.governor.tick():
                     self.accounts.reloaded()
                 if waited >= EVERY:
@@ -176,7 +192,8 @@ class Operations:
             self._of = gateway.settings
             self._allocations = {name: gateway.ledger.account(name).allocation for name in gateway.tallies}
         now = monotonic()
-        await self.notices.look(now, gateway.tallies, self._allocations, gateway.ledger.state(now).active)
+        active = gateway.ledger.state(now).active
+        await self.notices.look(now, gateway.tallies, self._allocations, active, tell=self._tells())
         for control, put in self.governor.news:
             self.notices.announce(*announcement(control, put=put))
         self.governor.news.clear()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from time import monotonic, time
 from typing import TYPE_CHECKING, NamedTuple
 
+from sluicegate.operations.fleet import showing as fleet_showing
 from sluicegate.operations.notices import showing
 from sluicegate.operations.store.trail import shown
 from sluicegate.operations.telemetry import showing as telemetry_showing
@@ -109,8 +110,8 @@ def status(watched: Watched, rates: Rates) -> dict[str, object]:
         "sharing": settings.capacity.sharing,
         "enforce": settings.capacity.enforce,
         "allocations_scaled_by": ledger.factor,
-        "rates": _sum([user["rates"] for user in users]),  # type: ignore[misc]
-        "totals": {k: int(v) for k, v in _sum([user["totals"] for user in users]).items()},  # type: ignore[misc]
+        "rates": _sum([user["rates"] for user in users]),
+        "totals": {k: int(v) for k, v in _sum([user["totals"] for user in users]).items()},
         "in_flight": sum(seats.taken for seats in in_flight.values()),
         "max_in_flight": settings.capacity.max_in_flight,
         "upstream": {
@@ -120,6 +121,7 @@ def status(watched: Watched, rates: Rates) -> dict[str, object]:
         },
         "connections": totals.connections,
         "refused": dict(sorted(totals.refused.items())),
+        "ledger": fleet_showing.status(watched),
         "backpressure": _backpressure(watched, now),
         "record": _record(watched.recorder),
         "operations": _operations(watched.accounts, watched.site),

@@ -113,9 +113,20 @@ class Totals:
         upstream: the upstream's answers by status.
         decision: seconds that reading the header and deciding took.
         response: seconds from forwarding a request to the head of the upstream's answer.
+        asked_http, asked_grpc: questions of proxies, by external authorisation and by the Rate Limit Service.
     """
 
-    __slots__ = ("abandoned", "connections", "decision", "handshake_failures", "refused", "response", "upstream")
+    __slots__ = (
+        "abandoned",
+        "asked_grpc",
+        "asked_http",
+        "connections",
+        "decision",
+        "handshake_failures",
+        "refused",
+        "response",
+        "upstream",
+    )
 
     def __init__(self) -> None:
         self.refused: dict[str, int] = {}
@@ -124,7 +135,7 @@ class Totals:
         self.response = Histogram(UPSTREAM_BOUNDS)
         self.connections = 0
         self.handshake_failures = 0
-        self.abandoned = 0
+        self.abandoned = self.asked_http = self.asked_grpc = 0
 
     def refuse(self, problem: str) -> None:
         """Count one refusal of ours."""

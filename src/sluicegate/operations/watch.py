@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sluicegate.allocation import Book
-from sluicegate.ledger import LocalLedger
+from sluicegate.ledger import Ledger
 from sluicegate.operations.record import Recorder
 from sluicegate.operations.tally import Tally, Totals
 from sluicegate.settings import Settings
@@ -14,6 +14,7 @@ from sluicegate.settings import Settings
 if TYPE_CHECKING:
     from sluicegate.operations.controls.governor import Books
     from sluicegate.operations.controls.kinds import Control
+    from sluicegate.operations.fleet.colleagues import Colleagues
     from sluicegate.operations.notices.service import Notices
     from sluicegate.operations.telemetry.service import Telemetry
 
@@ -138,20 +139,24 @@ class Watched(Protocol):
         """The allocation book in force."""
 
     @property
-    def ledger(self) -> LocalLedger:
+    def ledger(self) -> Ledger:
         """Where the banks live."""
 
     @property
+    def colleagues(self) -> Colleagues | None:
+        """What the workers of a fleet tell each other; None: the banks are in this process."""
+
+    @property
     def totals(self) -> Totals:
-        """The counters of the gateway."""
+        """The counters of the gateway; of a fleet, of all its workers."""
 
     @property
     def tallies(self) -> Mapping[str, Tally]:
-        """The counters of each User."""
+        """The counters of each User; of a fleet, of all its workers."""
 
     @property
     def in_flight(self) -> Mapping[str, InFlight]:
-        """Each User's requests at the upstream."""
+        """Each User's requests at the upstream; of a fleet, of all its workers."""
 
     @property
     def recorder(self) -> Recorder | None:

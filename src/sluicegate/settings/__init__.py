@@ -4,6 +4,7 @@
 its line. `cautions` tells what is legal and may still surprise. `starter` gives a first configuration.
 """
 
+from sluicegate.settings.asking import Ask, AskTls
 from sluicegate.settings.cautions import cautions
 from sluicegate.settings.crosschecks import sum_of_allocations
 from sluicegate.settings.databases import Database
@@ -56,6 +57,8 @@ __all__ = [
     "AccountTls",
     "Address",
     "Admin",
+    "Ask",
+    "AskTls",
     "Backpressure",
     "Callback",
     "Capacity",

@@ -6,7 +6,15 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
-from sluicegate.settings import account_checks, dispatch_checks, notice_checks, sign_in_checks, telemetry_checks
+from sluicegate.settings import (
+    account_checks,
+    ask_checks,
+    dispatch_checks,
+    ledger_checks,
+    notice_checks,
+    sign_in_checks,
+    telemetry_checks,
+)
 from sluicegate.settings.fields import Address
 from sluicegate.settings.installed import installed
 from sluicegate.settings.model import Settings
@@ -230,7 +238,9 @@ _CHECKS: tuple[Check, ...] = (
     _tls,
     _admin,
     _record,
+    *ledger_checks.CHECKS,
     *account_checks.CHECKS,
+    *ask_checks.CHECKS,
     *sign_in_checks.CHECKS,
     *notice_checks.CHECKS,
     *telemetry_checks.CHECKS,

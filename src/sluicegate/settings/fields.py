@@ -23,6 +23,7 @@ _SRV = re.compile(r"[1-9][0-9]?(\.[1-9][0-9]?){1,2}", re.ASCII)
 _DECIMAL = re.compile(r"[ \t\r\n]*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))[ \t\r\n]*", re.ASCII)
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*/?", re.ASCII)
 _ESCAPE_OR_TYPE = re.compile(r"\\.|(?:^|[,+])[A-Za-z]+(?==)")
+_FIELD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}", re.ASCII)
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 LONGEST_NAME = 100
@@ -203,6 +204,14 @@ def name(value: Any) -> str:
     if text != text.strip():
         raise ValueError(f"{shown(text)} starts or ends with a space: take it out")
     return text
+
+
+def field_name(value: Any) -> str:
+    """The name of an HTTP field; becomes lower case."""
+    text = _text(value, "client-cert")
+    if not _FIELD_NAME.fullmatch(text):
+        raise ValueError(f'{shown(text)} is not the name of an HTTP field such as "x-forwarded-client-cert"')
+    return text.lower()
 
 
 def certificate(value: Any) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sluicegate.settings.asking import AskTls
 from sluicegate.settings.dispatching import DeliveryTls, Dispatch, DispatchTls
 from sluicegate.settings.model import Settings, Tls, UpstreamTls
 from sluicegate.settings.problems import Finding
@@ -93,9 +94,10 @@ def _relay_tables(relay: Relay) -> Iterator[_Tls]:
 
 def _tables(settings: Settings) -> Iterator[_Tls]:
     gateway, dispatch = settings.gateway, settings.dispatch
-    own: list[tuple[Place, Tls | DispatchTls | None]] = [
+    own: list[tuple[Place, Tls | DispatchTls | AskTls | None]] = [
         (("gateway", "tls"), gateway.tls),
         (("dispatch", "tls"), dispatch.tls if dispatch else None),
+        (("ask", "tls"), settings.ask.tls if settings.ask else None),
     ]
     outward: list[tuple[Place, str, UpstreamTls | DeliveryTls | None]] = [
         (("gateway", "upstream_tls"), "gateway.upstream_tls", gateway.upstream_tls),

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from sluicegate.settings import fields
+from sluicegate.settings.asking import Ask
 from sluicegate.settings.dispatching import (
     MOST_CLASSES,
     MOST_CSPS,
@@ -23,6 +24,7 @@ from sluicegate.settings.dispatching import (
     UserClass,
     UserTeam,
 )
+from sluicegate.settings.ledger import Ledger
 from sluicegate.settings.noticing import MOST_CHANNELS, Channel, Noticing
 from sluicegate.settings.operating import AccountApi, History, Operations, Profiles, Screens
 from sluicegate.settings.signing_in import SignIn
@@ -50,6 +52,7 @@ __all__ = [
     "Capacity",
     "Gateway",
     "Identity",
+    "Ledger",
     "Limits",
     "Name",
     "Number",
@@ -156,6 +159,7 @@ class Gateway(Table):
     """`[gateway]`: the front door and the way to the DSP."""
 
     listen: Address = fields.Address("127.0.0.1", 8079)
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
     upstream: Url = Field(examples=["http://127.0.0.1:8080"])
     max_body_bytes: Annotated[int, Field(ge=1024, le=2**30)] = 16_777_216
     identity: Identity = "certificate"
@@ -236,6 +240,7 @@ class Settings(Table):
     capacity: Capacity
     responses: Responses = Responses()
     gateway: Gateway
+    ledger: Ledger = Ledger()
     admin: Admin | None = None
     record: Record | None = None
     operations: Operations | None = None
@@ -246,6 +251,7 @@ class Settings(Table):
     history: History = History()
     screens: Screens = Screens()
     telemetry: Telemetry | None = None
+    ask: Ask | None = None
     dispatch: Dispatch | None = None
     csps: Annotated[tuple[Csp, ...], Field(strict=False, max_length=MOST_CSPS)] = Field(default=(), alias="csp")
     users: Annotated[tuple[User, ...], Field(strict=False, min_length=1, max_length=MOST_USERS)] = Field(alias="user")

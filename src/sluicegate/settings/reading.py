@@ -81,6 +81,9 @@ _STAND_INS: Mapping[problems.Path, Any] = {
     ("sign_in", "openid", "role", "*"): {"value": "?", "role": "viewer"},
     ("sign_in", "openid", "role", "*", "value"): "?",
     ("sign_in", "openid", "role", "*", "role"): "viewer",
+    ("ask", "tls", "certificate"): "?",
+    ("ask", "tls", "key"): "?",
+    ("ask", "tls", "client_ca"): "?",
     ("dispatch", "tls", "certificate"): "?",
     ("dispatch", "tls", "key"): "?",
 }

@@ -9,7 +9,7 @@ from sluicegate.throttle.depths import system_depth
 from sluicegate.throttle.limits import Limits
 from sluicegate.throttle.line import LONGEST_LINE, come_back_in, lump, place_of_class, put_behind
 from sluicegate.throttle.profiled import check_reserve, on_top, take_profile, team_banks
-from sluicegate.throttle.sharing import EPSILON, Fair, FirstCome
+from sluicegate.throttle.sharing import EPSILON, Fair, FirstCome, Spare
 from sluicegate.throttle.teams import NO_TEAM
 
 WITHIN: Final = 0
@@ -42,6 +42,7 @@ class Throttle:
         now: the time at which the banks are full, in seconds.
         reserves: of each User with a profile, the greatest reserve with which its requests come (see `decide`), in SR.
         teams: of each User with teams, their parts of its allocation (see `decide_team`).
+        drawn: the banks begin empty and are not filled by time (see `DrawnThrottle`).
 
     Raises:
         ValueError: the allocations add up to more than the maximum, or one is negative; parts of teams cannot be.
@@ -54,11 +55,13 @@ class Throttle:
         "_clear_at",
         "_count",
         "_depth",
+        "_drawn",
         "_floor",
         "_lump",
         "_now",
         "_offered",
         "_offered_floor",
+        "_rate",
         "_room",
         "_shared",
         "_since",
@@ -76,8 +79,10 @@ class Throttle:
         now: float = 0.0,
         reserves: Mapping[str, float] = NO_RESERVES,
         teams: Mapping[str, Sequence[float]] = NO_TEAMS,
+        drawn: bool = False,
     ) -> None:
         self._now = now
+        self._drawn = drawn
         self._count = 0
         self._accounts: dict[str, Account] = {}
         self._active = False
@@ -86,7 +91,7 @@ class Throttle:
         self._room = 0.0
         self._shared = False
         self._take(limits)
-        self._system = self._offered = self._depth
+        self._system = self._offered = 0.0 if drawn else self._depth
         self.reconfigure(limits, allocations, now, reserves, teams)
 
     @property
@@ -127,7 +132,7 @@ class Throttle:
         from the User's part of the spare while that holds the reserve too, as far as it can.
         """
         if now > self._now:
-            gained = (now - self._now) * self._threshold
+            gained = (now - self._now) * self._rate
             self._now = now
             offered = self._offered + gained
             if offered > self._depth:
@@ -151,7 +156,7 @@ class Throttle:
             self._clear_at = now - left / self._threshold
         self._offered = left
 
-        level = user.level + (now - user.filled_at) * user.allocation
+        level = user.level + (now - user.filled_at) * user.rate
         if level > user.depth:
             level = user.depth
         needed = weight - EPSILON
@@ -225,6 +230,7 @@ class Throttle:
         rate = user.allocation + spare.part(user)
         if rate > self._threshold:
             rate = self._threshold if self._threshold > user.allocation else user.allocation
+        rate *= user.here
         if rate < SLOWEST:
             rate = SLOWEST
         held = user.level if now == user.filled_at else user.level_at(now)
@@ -273,7 +279,7 @@ class Throttle:
     def _advance(self, now: float) -> None:
         """Fill the banks up to `now`: what `decide` does in line."""
         if now > self._now:
-            gained = (now - self._now) * self._threshold
+            gained = (now - self._now) * self._rate
             self._now = now
             self._offered = min(self._depth, self._offered + gained)
             system = self._system + gained
@@ -282,6 +288,17 @@ class Throttle:
                     self._spare.spilled += system - self._room
                 system = self._room
             self._system = system
+
+    def empty(self, now: float) -> None:
+        """All banks hold nothing at `now` seconds, as if all had just been spent. Debts stay."""
+        self._advance(now)
+        self._spare.dissolve(self._now)
+        self._room, self._shared = self._depth, False
+        self._system, self._offered = min(0.0, self._system), min(0.0, self._offered)
+        for user in self._accounts.values():
+            user.level, user.filled_at = 0.0, self._now
+            if user.teams is not None:
+                user.teams.fit(0.0)
 
     def set_profile(self, user: Account, reserve: float | None, now: float, teams: Sequence[float] = ()) -> None:
         """Change what one User keeps for its more urgent requests (`reserve`, in SR), and its teams' parts.
@@ -299,7 +316,7 @@ class Throttle:
         before = user.deepest
         limits = self.limits
         on = on_top(banks, user.allocation, reserve, limits.burst_seconds, limits.heaviest)
-        user.resize(Size.of(user.allocation, on, limits), now)
+        user.resize(Size.of(user.allocation, on, limits, self._drawn), now)
         take_profile(user, reserve, banks)
         self._floors(self.limits, user.deepest - before - self._floor)
         self._system = max(self._floor, self._system)
@@ -330,10 +347,12 @@ class Throttle:
         for name, allocation in allocations.items():
             reserve, own = reserves.get(name), banks.get(name)
             key = allocation, on_top(own, allocation, reserve, limits.burst_seconds, limits.heaviest)
-            size = sizes.get(key) or sizes.setdefault(key, Size.of(*key, limits))
+            size = sizes.get(key) or sizes.setdefault(key, Size.of(*key, limits, self._drawn))
             account = self._accounts.get(name)
             if account is None:
                 account = Account(name, size, now, self._count)
+                if self._drawn:
+                    account.level = 0.0
                 self._count += 1
             else:
                 account.resize(size, now)
@@ -349,13 +368,17 @@ class Throttle:
     def _take(self, limits: Limits, deepest: float = 0.0, first: int = 0) -> None:
         self.limits = limits
         self._threshold = limits.threshold
+        self._rate = 0.0 if self._drawn else limits.threshold
         self._calm = limits.calm_seconds
         self._lump = lump(limits.burst_seconds)
         self._depth = system_depth(limits.threshold, limits.burst_seconds, limits.heaviest)
         self._floors(limits, deepest)
         self._room = self._depth
-        self._spare: Fair | FirstCome = (Fair if limits.sharing == "fair" else FirstCome)(limits, self._now, first)
+        self._spare = self._sharing(limits, first)
         self._shared = False
+
+    def _sharing(self, limits: Limits, first: int) -> Spare:
+        return (Fair if limits.sharing == "fair" else FirstCome)(limits, self._now, first)
 
     def _floors(self, limits: Limits, deepest: float) -> None:
         """How deep the system's banks may go into debt, all allocation banks holding `deepest` SR together."""

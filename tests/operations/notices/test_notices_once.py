@@ -87,6 +87,8 @@ def test_whoever_sees_what_and_when_each_key_is_delivered_by_one(store, seen):
 class Gateway:
     """What Operations govern, without sockets."""
 
+    colleagues = None
+
     def __init__(self, settings):
         self.settings = self._file = settings
         self.ledger = LocalLedger(settings.capacity, Book.from_settings(settings), 0.0)

@@ -60,16 +60,16 @@ class Site:
         self.worker.close()
         await self.worker.ended(5)
 
-    async def look(self, active=False):
-        await self.notices.look(self.now, {A: self.tally}, {A: 100.0}, active)
+    async def look(self, active=False, tell=True):
+        await self.notices.look(self.now, {A: self.tally}, {A: 100.0}, active, tell=tell)
 
-    async def busy(self, rate=95):
+    async def busy(self, rate=95, tell=True):
         """Four seconds of so many SR/s."""
         for _ in range(4):
-            await self.look()
+            await self.look(tell=tell)
             self.now += 1
             self.tally.excess += rate
-        await self.look()
+        await self.look(tell=tell)
 
     async def stored(self, most=100):
         def read(store):
@@ -365,5 +365,16 @@ def test_a_notice_is_shown_whole_and_a_waiting_one_says_when_it_is_due(site):
         assert (told["state"], told["kind"], told["why"]) == (WAITING, "90%", "it answered 500")
         assert told["due_at"].endswith("Z")
         assert told["data"]["allocation"] == 100
+
+    site(work)
+
+
+def test_of_a_fleet_who_has_not_the_turn_watches_and_tells_nothing(site):
+    async def work(made):
+        notices = await made.begin()
+        await made.busy(tell=False)
+        assert notices.told == {}
+        await made.busy()
+        assert notices.told == {}, "the other one has told it"
 
     site(work)

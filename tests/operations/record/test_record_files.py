@@ -289,3 +289,47 @@ def test_files_are_removed_at_the_turn_of_the_hour_too(hours, tmp_path) -> None:
     assert old.exists()
     write(hours, NOW + HOUR)
     assert not old.exists()
+
+
+# --- the workers of a fleet
+
+
+def test_workers_of_a_fleet_write_files_of_their_own_with_one_key_and_a_reader_takes_them_all(tmp_path: Path) -> None:
+    workers = [Hours(tmp_path, 35, places=3) for _ in range(3)]
+    assert len({each.key for each in workers}) == 1
+    for number, each in enumerate(workers):
+        write(each, NOW, *(NOW + number + 10 * second for second in range(3)))
+        settle(each)
+    with pytest.raises(CannotRecord):
+        Hours(tmp_path, 35, places=3)
+    for each in workers:
+        each.close()
+    stem = "traffic-2026-11-24T13"
+    assert names(tmp_path) == [f"{stem}-w2.parquet", f"{stem}-w3.parquet", f"{stem}.parquet"]
+    times = [time for batch in open_record(tmp_path).batches() for time in batch.column("time").to_pylist()]
+    assert len(times) == 9
+    assert times == sorted(times)
+
+
+def test_what_a_killed_worker_left_open_is_finished_by_the_next_in_its_place_and_by_nobody_else(tmp_path: Path) -> None:
+    first, second = (Hours(tmp_path, 35, places=3) for _ in range(2))
+    write(second, NOW, NOW)
+    second.close()  # as a kill leaves it
+    write(first, NOW, NOW)
+    settle(first)
+    assert names(tmp_path) == ["traffic-2026-11-24T13-w2.arrows.part", "traffic-2026-11-24T13.parquet"]
+    again = Hours(tmp_path, 35, places=3)
+    settle(again)
+    assert names(tmp_path) == ["traffic-2026-11-24T13-w2.parquet", "traffic-2026-11-24T13.parquet"]
+    for each in (first, again):
+        each.close()
+
+
+def test_old_files_of_every_worker_are_removed(tmp_path: Path) -> None:
+    first, second = (Hours(tmp_path, 1, places=2) for _ in range(2))
+    write(second, NOW, NOW)
+    settle(second)
+    second.close()
+    write(first, NOW + 50 * HOUR, NOW + 50 * HOUR)
+    first.close()
+    assert names(tmp_path) == ["traffic-2026-11-26T15.arrows.part"]

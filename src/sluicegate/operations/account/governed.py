@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from sluicegate.allocation import Overlay, Profile
-from sluicegate.ledger import LocalLedger
+from sluicegate.ledger import Ledger
 from sluicegate.operations.tally import Tally
 from sluicegate.settings import Settings
 
@@ -24,7 +24,7 @@ class Governed(Protocol):
         """Those of the configuration file, with nothing over it."""
 
     @property
-    def ledger(self) -> LocalLedger:
+    def ledger(self) -> Ledger:
         """Where the banks live."""
 
     @property

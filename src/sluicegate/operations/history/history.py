@@ -11,11 +11,12 @@ import contextlib
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import time
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from sluicegate.log import logger
 from sluicegate.operations.history import seconds, thinning, writing
 from sluicegate.operations.history.backlog import Backlog
+from sluicegate.operations.history.counting import Counting, always
 from sluicegate.operations.history.counts import MINUTE, NONE, SECOND, Counts, SrvCounts, srv_added
 from sluicegate.operations.history.minute import Minute
 from sluicegate.operations.history.mix import SrvMix
@@ -25,7 +26,6 @@ from sluicegate.operations.store.store import OperationsStore
 from sluicegate.operations.store.worker import Unavailable, Worker
 from sluicegate.operations.tally import Tally
 from sluicegate.settings import History as Kept
-from sluicegate.settings import Settings
 
 AGAIN: Final = 5.0  # seconds after which a database that is lost is tried again
 AT_ONCE: Final = 60  # minutes in one transaction
@@ -37,18 +37,6 @@ Done = tuple[str, Counts, dict[str, SrvCounts]]
 """What one User did since the last look."""
 
 
-class Counting(Protocol):
-    """The gateway, as far as it is looked at here."""
-
-    @property
-    def settings(self) -> Settings:
-        """The settings in force."""
-
-    @property
-    def tallies(self) -> Mapping[str, Tally]:
-        """The counters of each User."""
-
-
 class History:
     """Usage by User and SRV. For the event loop of the gateway.
 
@@ -56,13 +44,22 @@ class History:
         gateway: whose counters are looked at.
         worker: has the operations database.
         clock: seconds since 1970.
+        writes: of a fleet, whether this worker writes for all. False: another one does, so that minutes are not kept.
+            None: nobody can say now, so they wait.
 
     Attributes:
         written: minutes that are in the database.
         kept: seconds of the last hour in memory, by second since 1970.
     """
 
-    def __init__(self, gateway: Counting, worker: Worker, clock: Callable[[], float] = time) -> None:
+    def __init__(
+        self,
+        gateway: Counting,
+        worker: Worker,
+        clock: Callable[[], float] = time,
+        writes: Callable[[], bool | None] = always,
+    ) -> None:
+        self._writes = writes
         self._gateway = gateway
         self._worker = worker
         self._clock = clock
@@ -164,8 +161,9 @@ class History:
             self._minute = Minute(begins)
         minute, open_second = self._minute, self.kept.begun(second)
         for done in self._done():
-            for user, counts, srvs in done:
-                minute.add(user, counts, srvs)
+            if self._writes() is not False:
+                for user, counts, srvs in done:
+                    minute.add(user, counts, srvs)
             open_second.add(done)
             yield
         yield from self.kept.add(open_second)
@@ -235,13 +233,19 @@ class History:
                 await asyncio.sleep(AGAIN)
 
     async def _write(self) -> bool:
-        """Write what waits; False where the database cannot be asked (the worker has said why)."""
+        """Write what waits; False where it must wait, or the database cannot be asked (the worker has said why)."""
+        if self._writes() is False:
+            self._closed.clear()
+            self._backlog.written(self._seq)
+            return True
         while self._closed:
             seq, minute = self._closed[0]
             counts, srvs = await asyncio.to_thread(minute.documents, Pace().rest)
             del self._closed[0]
             if self._backlog.add(Closed(seq, minute.begins, minute.requests, counts, srvs)):
                 logger().error("minutes of usage are lost: the database takes none", lost=self.lost_minutes)
+        if not self._writes():
+            return False
         while some := self._backlog.first(AT_ONCE):
             try:
                 await self._worker.do(lambda store, some=some: _written(store, self._run, some, self._now()))  # type: ignore[misc]

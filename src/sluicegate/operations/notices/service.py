@@ -128,7 +128,8 @@ class Notices:
     # --- what is told
 
     async def look(
-        self, now: float, tallies: Mapping[str, Counted], allocations: Mapping[str, float], active: bool
+        self, now: float, tallies: Mapping[str, Counted], allocations: Mapping[str, float], active: bool,
+        *, tell: bool = True,
     ) -> None:  # fmt: skip
         """Look at the counters, about once a second. It never raises.
 
@@ -137,6 +138,7 @@ class Notices:
             tallies: the counters of each User.
             allocations: those in force, in SR/s.
             active: whether traffic management is.
+            tell: whether what is found is told; of a fleet another worker may do so.
         """
         found: list[Event] = []
         try:
@@ -145,7 +147,7 @@ class Notices:
             logger().exception("the counters could not be looked at for notices")
             return
         window, enforce = self._settings.notices.window_seconds, self._settings.capacity.enforce
-        for event in found:
+        for event in found if tell else ():
             self._take(event, wording.of_event(event, window, enforce))
 
     def announce(self, title: str, text: str, users: Iterable[str] | None = None, key: str = "") -> None:

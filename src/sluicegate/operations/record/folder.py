@@ -1,4 +1,4 @@
-"""The folder of a record: one writer at a time, the key of its hashes, names, and how long files are kept."""
+"""The folder of a record: one writer to a place in it, the key of its hashes, names, and how long files are kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ KEY, LOCK = "record.key", "record.lock"
 WHOLE, PART, UNFINISHED = ".parquet", ".arrows.part", ".parquet.tmp"
 FOLDER_MODE, FILE_MODE, KEY_MODE = 0o750, 0o640, 0o600
 
-_NAME = re.compile(r"traffic-(\d{4}-\d{2}-\d{2}T\d{2})(?:-\d+)?(\.parquet|\.arrows\.part|\.parquet\.tmp)", re.ASCII)
+PLACES = 256
+"""Workers of a fleet that can write to one folder."""
+
+_NAME = re.compile(
+    r"traffic-(\d{4}-\d{2}-\d{2}T\d{2})(?:-w(\d{1,3}))?(?:-\d+)?(\.parquet|\.arrows\.part|\.parquet\.tmp)", re.ASCII
+)
 
 
 class CannotRecord(Exception):  # noqa: N818 - told as it is
@@ -24,20 +29,24 @@ class CannotRecord(Exception):  # noqa: N818 - told as it is
 
 
 class Folder:
-    """The folder, locked for this process. Made where it is not there.
+    """A place in the folder, locked for this process. The folder is made where it is not there.
+
+    Args:
+        places: how many may write to it at a time, each files of its own names: more than 1 for the workers of a
+            fleet. The first free place is taken.
 
     Raises:
-        CannotRecord: another process writes to it, or its key cannot be used.
+        CannotRecord: others write to it at all places, or its key cannot be used.
         OSError: it cannot be made, or not be written to.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, places: int = 1) -> None:
         self.path = path
         path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        self._lock = _locked(path / LOCK)
+        self._lock, self._place = _a_place(path, places)
         try:
             self.key = self._key()
-            for each in self._named(UNFINISHED):
+            for each in self._own(UNFINISHED):
                 each.unlink()
         except BaseException:
             self.close()
@@ -56,7 +65,7 @@ class Folder:
             key = path.read_bytes()
         except FileNotFoundError:
             key = secrets.token_bytes(KEY_OCTETS)
-            new = path.with_suffix(".new")
+            new = path.with_suffix(f".new{self._place}")
             with contextlib.suppress(FileNotFoundError):
                 new.unlink()  # of a start that did not get further
             written = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, KEY_MODE)
@@ -65,7 +74,11 @@ class Folder:
                 os.fsync(written)
             finally:
                 os.close(written)
-            new.rename(path)
+            try:
+                os.link(new, path)
+            except FileExistsError:  # another worker was there first: one key counts
+                key = path.read_bytes()
+            new.unlink()
             self.sync()
         if len(key) != KEY_OCTETS:
             raise CannotRecord(f"{path} is not a key of {KEY_OCTETS} octets: put the right one back, or remove it")
@@ -80,18 +93,23 @@ class Folder:
             os.close(descriptor)
 
     def _named(self, suffix: str) -> list[Path]:
-        """The files of the record's own names that end so, in their order."""
+        """The files of the record's own names, of whatever place, that end so, in their order."""
         return sorted(
-            each for each in self.path.iterdir() if (found := _NAME.fullmatch(each.name)) and found[2] == suffix
+            each for each in self.path.iterdir() if (found := _NAME.fullmatch(each.name)) and found[3] == suffix
         )
 
+    def _own(self, suffix: str) -> list[Path]:
+        return [each for each in self._named(suffix) if _place_of(each) == self._place]
+
     def parts(self) -> list[Path]:
-        """Files of hours that nobody has finished."""
-        return self._named(PART)
+        """Files of hours that nobody has finished, of this place."""
+        return self._own(PART)
 
     def fresh_part(self, hour: int) -> Path:
         """The name of an open file that is not taken yet. `hour` counts from 1970."""
         stem = f"traffic-{datetime.fromtimestamp(hour * 3600, UTC):%Y-%m-%dT%H}"
+        if self._place > 1:
+            stem += f"-w{self._place}"
         taken = {_NAME.fullmatch(name) and name.partition(".")[0] for name in os.listdir(self.path)}
         number, name = 1, stem
         while name in taken:
@@ -119,6 +137,23 @@ def _hour_of(file: Path) -> datetime:
         return datetime.strptime(f"{found[1] if found else ''}+0000", "%Y-%m-%dT%H%z")
     except ValueError:  # the form of our names, and no date: not ours
         return datetime.max.replace(tzinfo=UTC)
+
+
+def _place_of(file: Path) -> int:
+    found = _NAME.fullmatch(file.name)
+    return int(found[2]) if found and found[2] else 1
+
+
+def _a_place(path: Path, places: int) -> tuple[int, int]:
+    """The lock of the first free one, and its number."""
+    for place in range(1, places):
+        with contextlib.suppress(CannotRecord):
+            return _locked(path / _lock_of(place)), place
+    return _locked(path / _lock_of(places)), places
+
+
+def _lock_of(place: int) -> str:
+    return LOCK if place == 1 else f"record.{place}.lock"
 
 
 def _locked(path: Path) -> int:

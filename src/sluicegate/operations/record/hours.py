@@ -80,8 +80,8 @@ class Hours:
         CannotRecord, OSError: the folder cannot be used.
     """
 
-    def __init__(self, path: Path, keep_days: int) -> None:
-        self._folder = Folder(path)
+    def __init__(self, path: Path, keep_days: int, places: int = 1) -> None:
+        self._folder = Folder(path, places)
         self._keep_days = keep_days
         self._open: OpenHour | None = None
         try:

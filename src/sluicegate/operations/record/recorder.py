@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sluicegate.duis import Header
 from sluicegate.log import logger
-from sluicegate.operations.record.folder import CannotRecord, why
+from sluicegate.operations.record.folder import PLACES, CannotRecord, why
 
 if TYPE_CHECKING:
     from sluicegate.operations.record.hours import Hours
@@ -38,15 +38,21 @@ PATIENCE = 10.0
 class Recorder:
     """One gateway's record.
 
+    Args:
+        settings: `[record]`.
+        retry: see RETRY.
+        together: whether other workers of its fleet write to the same folder.
+
     Attributes:
         stopped: why nothing is written at present; empty while all is well.
         written: rows that are on the disk.
     """
 
-    def __init__(self, settings: Record, retry: float = RETRY) -> None:
+    def __init__(self, settings: Record, retry: float = RETRY, *, together: bool = False) -> None:
         self.folder: Path = settings.folder
         self._settings = settings
         self._retry = retry
+        self._together = together
         self._rows: list[Row] = []
         self._append: Callable[[Row], None] = self._rows.append
         self._dropped = self._lost = self.written = 0
@@ -104,7 +110,7 @@ class Recorder:
     def _take_folder(self) -> None:
         from sluicegate.operations.record.hours import Hours  # noqa: PLC0415 - pyarrow
 
-        self._hours = Hours(self.folder, self._settings.keep_days)
+        self._hours = Hours(self.folder, self._settings.keep_days, PLACES if self._together else 1)
         if self.stopped:
             self.stopped = ""
             logger().warning("traffic record goes on", folder=str(self.folder), lost=self.lost)

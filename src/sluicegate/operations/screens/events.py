@@ -39,6 +39,7 @@ class Look(NamedTuple):
     full: frozenset[str]
     controls: tuple[tuple[int, str], ...]
     draining: bool
+    alone: bool
 
 
 class Timeline:
@@ -55,7 +56,9 @@ class Timeline:
         self._last = look
         if last is None:
             self.add(wall, "calm", "This gateway has started.")
-            last = look._replace(active=False, breaker="closed", failing="", record="", full=frozenset(), controls=())
+            last = look._replace(
+                active=False, breaker="closed", failing="", record="", full=frozenset(), controls=(), alone=False
+            )
         for tone, said in _changes(last, look):
             if said == ACTIVE:
                 said += _who(watched, rates)  # noqa: PLW2901
@@ -77,6 +80,7 @@ ACTIVE: Final = "Traffic management is active."
 def _look(watched: Watched, now: float) -> Look:
     capacity, pressure, recorder = watched.settings.capacity, watched.backpressure, watched.recorder
     accounts, governed = watched.accounts, getattr(watched, "governed", None)
+    told = watched.ledger.told(now)
     return Look(
         watched.ledger.state(now).active,
         watched.breaker_state,
@@ -91,6 +95,7 @@ def _look(watched: Watched, now: float) -> Look:
         tuple((one.seq, f"{one.kind}{f' of {one.user}' if one.user else ''}, by {one.who}: {one.reason}")
               for one in governed.controls) if governed is not None else (),
         watched.draining,
+        told is not None and told.answered and told.alone is not None,
     )  # fmt: skip
 
 
@@ -141,6 +146,9 @@ def _changes(last: Look, now: Look) -> list[tuple[str, str]]:
     for seq, said in before_.items():
         if seq not in after_:
             note("calm", f"Control ended: {said}")
+    if now.alone != last.alone:
+        note(*(("bad", "The ledger is away: this worker decides by its share.") if now.alone
+               else ("calm", "The ledger answers again.")))  # fmt: skip
     if now.draining and not last.draining:
         note("warm", "This gateway is stopping.")
     return found

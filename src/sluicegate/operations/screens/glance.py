@@ -8,6 +8,7 @@ from typing import Any, Final
 from sluicegate.duis import CATALOGUE
 
 MOST_SRVS: Final = 12
+MOST_WORKERS: Final = 40
 Mix = Mapping[str, Sequence[float]]
 """By SRV: within, excess and throttled, in SR/s."""
 COLUMNS: Final = (
@@ -30,10 +31,11 @@ def glance(told: Mapping[str, Any], at: float, event: int, throttled_seen: int, 
             name: told[name]
             for name in (
                 "state", "since", "maximum", "operating_threshold", "sharing", "enforce", "allocations_scaled_by",
-                "rates", "in_flight", "max_in_flight", "upstream", "backpressure", "record", "operations", "draining",
-                "last_reload_error",
+                "rates", "in_flight", "max_in_flight", "upstream", "backpressure", "record", "operations",
+                "draining", "last_reload_error",
             )
         },
+        "ledger": _ledger(told["ledger"]),
         "controls": told.get("controls"),
         "mix": None if mix is None else _most_asked(mix),
         "refused_by_csp": _by_csp(told["users"]),
@@ -54,6 +56,14 @@ def own(told: Mapping[str, Any], name: str, at: float) -> dict[str, Any] | None:
                 "user": user,
             }
     return None
+
+
+def _ledger(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Of very many workers some: those that draw nothing first."""
+    if told is None or told["fleet"] is None:
+        return None
+    workers = sorted(told["fleet"]["workers"], key=lambda one: (not one["silent"], not one["this"], one["name"]))
+    return {"worker": told["worker"], "count": len(workers), "workers": workers[:MOST_WORKERS]}
 
 
 def _row(user: Mapping[str, Any]) -> list[Any]:

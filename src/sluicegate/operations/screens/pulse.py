@@ -175,8 +175,14 @@ class Pulse:
             within += tally.within
             excess += tally.excess
             throttled += tally.throttled
-        before, self._before = self._before, (now, within, excess, throttled)
-        if before is None or now <= before[0]:
+        colleagues = self._watched.colleagues
+        if colleagues is not None:  # counters of a fleet stand still between two readings
+            now = colleagues.counted_at
+        before = self._before
+        if before is not None and now <= before[0]:
+            return
+        self._before = (now, within, excess, throttled)
+        if before is None:
             return
         seconds = now - before[0]
         capacity = self._watched.settings.capacity

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from sluicegate.duis import Header
-    from sluicegate.throttle import Account, Throttle
+    from sluicegate.ledger import Banked, Explains
 
 MOST_FOUND: Final = 100
 """Decisions that one answer holds: a request that comes again and again has as many as its sender has patience."""
@@ -66,8 +66,8 @@ class Throttled:
 
     def take(
         self,
-        throttle: Throttle,
-        account: Account,
+        throttle: Explains,
+        account: Banked,
         header: Header,
         now: float,
         weight: float,

@@ -34,7 +34,7 @@ class Telemetry:
 
     Args:
         settings: `[telemetry]`.
-        registry: what `/metrics` shows.
+        registry: what `/metrics` shows; None: another worker of this gateway sends it.
         instance: which of several gateways this is, for instance its host and port.
 
     Attributes:
@@ -42,7 +42,7 @@ class Telemetry:
         failures: attempts that failed, by signal: `metrics` or `traces`.
     """
 
-    def __init__(self, settings: TelemetrySettings, registry: CollectorRegistry, instance: str) -> None:
+    def __init__(self, settings: TelemetrySettings, registry: CollectorRegistry | None, instance: str) -> None:
         self._settings = settings
         self._registry = registry
         self._since = time_ns()
@@ -69,7 +69,8 @@ class Telemetry:
         except (SecretMissing, OSError) as error:
             self._told(METRICS, str(error))
             return
-        self._begin(self._tell_metrics(self._collector))
+        if self._registry is not None:
+            self._begin(self._tell_metrics(self._collector))
         if self._settings.traces:
             self._begin(self.spans.run(self._collector))
 
@@ -112,7 +113,7 @@ class Telemetry:
             self._told(METRICS, f"it rejected {count} points: {why}" if count else "")
 
     def _read(self) -> list[bytes]:
-        families: Iterable[Metric] = self._registry.collect()
+        families: Iterable[Metric] = self._registry.collect() if self._registry is not None else ()
         return list(metrics_messages(self._resource, families, self._since, time_ns()))
 
     def _told(self, path: str, why: str) -> None:

@@ -61,6 +61,7 @@ function show(picture) {
   mosaic(rows);
   users(rows);
   health(picture);
+  fleet(picture.ledger);
   inForce(picture);
   mix(picture.mix);
   if (minutes) {
@@ -92,6 +93,7 @@ function health(picture) {
     }
     if (!csps.size) rows.push(["CSPs", "all take requests, nothing waits", ""]);
   }
+  if (picture.ledger) rows.push(ledger(picture.ledger));
   if (picture.operations) rows.push(["Operations database", picture.operations.database === "working" ? "works" : picture.operations.why || "fails", picture.operations.database === "working" ? "" : "bad"]);
   if (picture.record) rows.push(["Traffic record", picture.record.state === "writing" ? `${whole(picture.record.rows.written)} rows` + (picture.record.rows.lost ? `, ${whole(picture.record.rows.lost)} lost` : "") : picture.record.why || "stopped", picture.record.state === "writing" && !picture.record.rows.lost ? "" : "bad"]);
   if (picture.last_reload_error) rows.push(["Last reload", picture.last_reload_error, "warm"]);
@@ -102,6 +104,29 @@ function health(picture) {
     say(row.children[0], name);
     say(row.children[1], value);
     if (row.children[1].className !== tone) row.children[1].className = tone;
+  });
+}
+
+function ledger({ worker, count }) {
+  if (worker.state === "together") return ["Ledger", `answers ${plural(count, "worker")}`, ""];
+  if (worker.state === "alone") return ["Ledger", `away: alone for ${lasting(worker.alone_seconds)}, by ${(100 * worker.share).toFixed(1)}% of everything`, "bad"];
+  return ["Ledger", worker.state === "closed" ? "away for longer than the lease: nothing passes" : "has not answered yet", "bad"];
+}
+
+function fleet(told) {
+  byId("fleet").hidden = !told;
+  if (!told) return;
+  const silent = told.workers.filter((one) => one.silent).length;
+  say(byId("fleet-words"), `${plural(told.count, "worker")}, one capacity` + (silent ? `: ${plural(silent, "draws", "draw")} nothing, alone or gone` : "") + (told.count > told.workers.length ? `; ${told.workers.length} are shown` : ""));
+  const place = byId("workers");
+  while (place.children.length > told.workers.length) place.lastElementChild.remove();
+  told.workers.forEach((one, index) => {
+    const row = place.children[index] || place.appendChild(el("tr", {}, el("th", { scope: "row" }), el("td"), el("td"), el("td")));
+    const known = one.drew_seconds_ago != null;
+    const cells = [one.name + (one.this ? " (this one)" : ""), known ? (one.silent ? `${lasting(one.drew_seconds_ago)} ago` : "just now") : "–",
+      known ? `${(100 * one.share).toFixed(1)}%` : "–", known ? figure(one.in_hand) : "–"];
+    cells.forEach((value, at) => say(row.children[at], value));
+    if (row.className !== (one.silent ? "bad" : "")) row.className = one.silent ? "bad" : "";
   });
 }
 

@@ -1,0 +1,1 @@
+"""The messages of the Rate Limit Service, generated from rls.proto."""

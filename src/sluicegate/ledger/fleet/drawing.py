@@ -1,0 +1,58 @@
+"""When a worker draws, and how much it asks for in advance."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Final
+
+EVERY_ACTIVE: Final = 0.04
+"""Seconds between draws while traffic management is active, at most; else `EVERY`."""
+EVERY: Final = 0.2
+BURST: Final = 5.0  # draws: a quiet worker's first requests do not wait for the pace
+MEMORY: Final = 0.3  # seconds over which flows are measured
+AHEAD: Final = 0.06  # seconds of what comes that are drawn ahead of offered tokens
+TURN: Final = 0.025  # seconds until the next draw is answered, where one follows the other
+BIG: Final = 2.0  # SR in a turn: less than that is drawn when it is asked for
+SPREAD: Final = 4.0  # standard deviations of what comes that offered tokens must bear
+LEAST: Final = 8.0  # heaviest requests: a quiet worker holds so many offered tokens, where the bank bears it
+
+
+class Pace:
+    """A worker draws so many times in any second at most, a few of them at once after a rest."""
+
+    __slots__ = ("_at", "_left", "_rate")
+
+    def __init__(self, per_second: float, now: float) -> None:
+        self._rate = max(per_second - BURST, BURST)
+        self._left = BURST
+        self._at = now
+
+    def free_at(self, now: float) -> float:
+        """When the next draw may be sent, in seconds."""
+        left = min(BURST, self._left + (now - self._at) * self._rate)
+        return now if left >= 1.0 - 1e-9 else now + (1.0 - left) / self._rate
+
+    def take(self, now: float) -> None:
+        """One is sent."""
+        self._left = min(BURST, self._left + (now - self._at) * self._rate) - 1.0
+        self._at = now
+
+
+def moved(flow: float, used: float, elapsed: float) -> float:
+    """A flow (SR/s) after `used` SR in `elapsed` seconds."""
+    if elapsed <= 0.0:
+        return flow
+    return flow + (used / elapsed - flow) * min(1.0, elapsed / MEMORY)
+
+
+def offered_target(flow: float, heaviest: float) -> float:
+    """How many offered tokens a worker likes to have in hand, in SR, where so much (SR/s) comes."""
+    expected = flow * AHEAD
+    return max(LEAST * heaviest, expected + SPREAD * sqrt(expected * heaviest))
+
+
+def own_target(flow: float, unit: float) -> float:
+    """How many tokens of one User a worker holds, in SR: none of a small flow, or its only token may lie there while
+    the request comes elsewhere."""
+    expected = flow * TURN
+    return expected if expected >= BIG * unit else 0.0

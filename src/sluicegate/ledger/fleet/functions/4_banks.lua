@@ -1,0 +1,223 @@
+-- The banks: Throttle.decide over the books, and what a worker tells and takes. Times are those of the filling clock.
+--
+-- What is drawn is charged when it is drawn, and counts against the depth of its banks while it is in hand:
+-- level + in hand <= depth of each, so that what one process could let out at once is what a fleet can.
+
+local GOLDEN = 0.6180339887498949
+local LATELY = 5000000  -- microseconds: see Given.demand
+
+local function room(S)
+  return math.max(S.depth - S.pool - S.hand, -S.deepest)
+end
+
+local function fill_system(S, gained)
+  S.offered = math.min(S.depth - S.hand, S.offered + gained)
+  local system = S.system + gained
+  local most = room(S)
+  if system > most then
+    if S.shared == 1 then
+      S.spilled = S.spilled + system - most
+    end
+    system = most
+  end
+  S.system = system
+end
+
+local function floor_offered(S)
+  return -math.max(S.deepest, S.threshold * S.calm)
+end
+
+local function settle(S, now)
+  local ends = math.max(S.throttled_at, S.clear_at) + S.calm
+  if S.active == 1 and now >= ends then
+    S.active, S.since = 0, S.clock - (now - ends) * 1e6
+  end
+end
+
+local function throttled(S, now)
+  S.throttled_at = now
+  if S.active == 0 then
+    S.active, S.since = 1, S.clock
+  end
+end
+
+local function charge_offered(S, weight, now)
+  local left = S.offered - weight
+  if left < 0 then
+    if S.active == 1 and S.offered >= 0 then
+      settle(S, now)
+    end
+    left = math.max(left, floor_offered(S))
+    S.clear_at = now - left / S.threshold
+  end
+  S.offered = left
+end
+
+local function charge_system(S, weight)
+  S.system = math.max(S.system - weight, -S.deepest)
+end
+
+local function back_to_system(S, weight)
+  S.system = math.min(room(S), S.system + weight)
+end
+
+-- Other terms: as Throttle.reconfigure. Where only how deep all banks are is another, nobody's sharing begins anew.
+local function take_terms(S, terms, terms_text, now)
+  local before = { S.maximum, S.threshold, S.burst, S.calm, S.heaviest, S.fair }
+  S.terms_text = terms_text
+  for _, name in ipairs({ 'maximum', 'threshold', 'burst', 'calm', 'heaviest', 'deepest', 'hold', 'lease', 'settle' }) do
+    S[name] = terms[name]
+  end
+  S.fair = terms.sharing == 'fair' and 1 or 0
+  local same = true
+  for i, figure in ipairs({ S.maximum, S.threshold, S.burst, S.calm, S.heaviest, S.fair }) do
+    same = same and figure == before[i]
+  end
+  if not same then
+    local lapsed = S.pool
+    S.depth = math.max(S.threshold * S.burst, 2 * S.heaviest)
+    dissolve(S, now)
+    S.shared = 0
+    S.system = math.min(room(S), S.system + lapsed)
+    S.offered = math.min(S.system, S.offered)
+  end
+  S.system = math.max(-S.deepest, S.system)
+  S.offered = math.max(floor_offered(S), S.offered)
+end
+
+local function level_at(user, now)
+  return math.min(user.depth - user.hand, user.level + (now - user.filled_at) * user.allocation)
+end
+
+local function fill_user(user, now)
+  user.level, user.filled_at = level_at(user, now), now
+end
+
+-- A User's account as it is wanted now. New ones are as if they had been empty since the epoch began.
+local function account(S, users, want, now)
+  local user = users.of[want.user]
+  local share = math.max(want.allocation, 1 / S.burst)
+  if not user then
+    user = { level = 0, filled_at = 0, allocation = want.allocation, depth = want.depth, share = share, hand = 0,
+      mark = 0, held = FLOWS, asked = 0, asked_before = 0, asked_since = NEVER, last_weight = 0, round = NEVER,
+      offset = (S.users * GOLDEN) % 1, demand = 0, demand_at = S.clock }
+    S.users = S.users + 1
+    users.of[want.user] = user
+  elseif user.allocation ~= want.allocation or user.depth ~= want.depth or user.share ~= share then
+    fill_user(user, now)
+    user.allocation, user.depth = want.allocation, want.depth
+    user.level = math.min(user.level, user.depth - user.hand)
+    if counts(S, user) then
+      stand(S, user, user.mark, user.last_weight, user.held, share)
+    end
+    user.share = share
+  end
+  return user
+end
+
+-- Step 1: the User's bank.
+local function within(S, user, weight, reserve, now)
+  local level = level_at(user, now)
+  if user.depth <= 0 or level < weight - EPSILON + reserve then
+    return false
+  end
+  user.level, user.filled_at = level - weight, now
+  charge_system(S, weight)
+  return true
+end
+
+-- Step 3: the User's part of what is set aside, while nothing is left for everybody.
+local function shared_out(S, user, weight, reserve, now)
+  if S.shared == 0 then
+    dissolve(S, now)
+    S.shared = 1
+  end
+  if S.system > 0 then
+    S.pool = S.pool + S.system
+    S.system = 0
+  end
+  join(S, user, weight, now)
+  return permits(S, user, weight, reserve)
+end
+
+local function nothing_is_short(S, now)
+  if S.shared == 1 then
+    S.system = S.system + dissolve(S, now)
+    S.shared = 0
+  end
+end
+
+-- One request that waits, as Throttle.decide. Returns what it took: of the bank, and of the spare.
+local function decide(S, user, weight, reserve, now)
+  local offered = S.offered
+  charge_offered(S, weight, now)
+  if S.active == 1 and reserve > 0 then
+    settle(S, now)
+  end
+  local kept = S.active == 1 and reserve or 0
+  if within(S, user, weight, kept, now) then
+    return weight, 0
+  end
+  if offered >= weight - EPSILON then
+    nothing_is_short(S, now)
+    S.system = S.system - weight
+    return 0, weight
+  end
+  if shared_out(S, user, weight, kept, now) then
+    return 0, weight
+  end
+  throttled(S, now)
+  return 0, 0
+end
+
+-- In advance, of the bank: only of what it holds above its half, or one worker could take all that another one needs.
+local function draw_ahead(S, user, want, now)
+  local spare = level_at(user, now) - math.max(want.reserve, user.depth / 2)
+  local units = math.floor(math.min(want.ahead, spare) / want.unit + EPSILON)
+  local granted = units > 0 and units * want.unit or 0
+  if granted > 0 then
+    fill_user(user, now)
+    user.level = user.level - granted
+    charge_system(S, granted)
+    charge_offered(S, granted, now)
+  end
+  return granted
+end
+
+-- In advance, of the User's credit, request by request until one is refused.
+local function draw_excess(S, user, want, now, budget)
+  local granted, wanted = 0, want.excess
+  while wanted >= want.unit - EPSILON and budget > 0 and S.offered < want.unit - EPSILON do
+    budget = budget - 1
+    if not shared_out(S, user, want.unit, S.active == 1 and want.reserve or 0, now) then
+      break
+    end
+    charge_offered(S, want.unit, now)
+    granted = granted + want.unit
+    wanted = wanted - want.unit
+  end
+  return granted, budget
+end
+
+-- Excess that was asked for and did not get so far as here: its User wants that much more.
+local function hear_of(S, user, want, granted, now)
+  user.demand = user.demand * math.exp((user.demand_at - S.clock) / LATELY) + want.asked + want.waiting
+  user.demand_at = S.clock
+  if want.asked > granted and S.shared == 1 then
+    join(S, user, want.unit, now)
+    user.asked = math.min(MUCH, user.asked + want.asked - granted)
+  end
+end
+
+-- In advance, for whoever comes while nothing runs short: of half of what there is, one worker's part.
+local function draw_offered(S, wanted, now)
+  local most = S.offered >= S.heaviest and S.offered / 2 / math.max(1, S.alive) or 0
+  local granted = math.min(wanted, most)
+  if granted > 0 then
+    nothing_is_short(S, now)
+    S.system = S.system - granted
+    S.offered = S.offered - granted
+    S.hand = S.hand + granted
+  end
+  return granted
+end

@@ -1,0 +1,110 @@
+"""A worker's way into the fleet that the settings name: its ledger, and what draws for it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from secrets import token_hex
+from time import monotonic
+from typing import Any, Final
+
+from sluicegate.allocation import Book
+from sluicegate.ledger.fleet.driver import Driver
+from sluicegate.ledger.fleet.fleet import FleetLedger
+from sluicegate.ledger.fleet.shard import Shard
+from sluicegate.settings import Capacity
+from sluicegate.settings.ledger import Ledger as Named
+from sluicegate.settings.ledger import Place
+
+LOOK: Final = 0.01  # seconds between looks at whether it has answered
+
+
+class Joined:
+    """A ledger that is shared, and who draws for it.
+
+    Args:
+        named: `[ledger]`, with a URL.
+        capacity, book: as of `LocalLedger`.
+        name: of this worker in the fleet, where who started it has given one; nobody else comes by it, ever.
+
+    Attributes:
+        ledger: for the gateway.
+        shard: the Valkey.
+
+    Raises:
+        SecretMissing: the password is not where it should be.
+        ValueError: the book has what a fleet does not share.
+    """
+
+    def __init__(self, named: Named, capacity: Capacity, book: Book, name: str | None = None) -> None:
+        self.ledger = FleetLedger(
+            capacity,
+            book,
+            name or new_name(os.getpid()),
+            monotonic(),
+            wait=named.wait,
+            hold=named.hold,
+            lease=named.lease,
+            draws_per_second=named.draws_per_second,
+            life=token_hex(8),
+            closes=named.after_lease == "closed",
+            seed=int(token_hex(4), 16),
+        )
+        self.shard = shard_of(named)
+        self._driver = Driver(self.ledger.worker, self.shard)
+
+    def start(self) -> None:
+        """Begin to draw. Within the loop that serves."""
+        self._driver.start()
+
+    async def heard(self, seconds: float) -> bool:
+        """Wait until the ledger answers, so long at most: before, a worker has nothing to serve anybody with."""
+        worker, until = self.ledger.worker, monotonic() + seconds
+        while not worker.epoch or worker.share.alone:
+            if monotonic() > until:
+                return False
+            await asyncio.sleep(LOOK)
+        return True
+
+    async def stop(self) -> None:
+        """Give back what is in hand, and leave."""
+        await self._driver.stop()
+
+    async def close(self) -> None:
+        """Close the connections: nothing more is told."""
+        await self.shard.close()
+
+
+def new_name(process: int) -> str:
+    """A name for a worker that nobody has had; to be read by people, it begins with the machine and the process."""
+    return f"{socket.gethostname()[:60]}-{process}-{token_hex(4)}"
+
+
+def shard_of(named: Named) -> Shard:
+    """The Valkey that the settings name; it is connected to when it is used. Raises SecretMissing."""
+    from sluicegate.ledger.fleet.valkey import ValkeyShard  # noqa: PLC0415 - only where there is a fleet
+
+    place = named.url
+    assert place is not None  # noqa: S101 - who has no fleet does not come here
+    options: dict[str, Any] = {}
+    if named.password is not None:
+        options["password"] = named.password.read().get_secret_value()
+    if named.username is not None:
+        options["username"] = named.username
+    if named.ca is not None:
+        options["ssl_ca_certs"] = str(named.ca)
+    return ValkeyShard(url_of(place, cluster=named.cluster, sentinel=named.sentinel), named.name, 0.5, options)
+
+
+def url_of(place: Place, *, cluster: bool, sentinel: str | None) -> str:
+    """As `ValkeyShard` takes it."""
+    if place.path:
+        return str(place)
+    kind = "+cluster" if cluster else "+sentinel" if sentinel is not None else ""
+    scheme, separator, rest = str(place).partition("://")
+    if sentinel is not None:
+        rest = f"{rest.partition('/')[0]}/{sentinel}"
+    elif cluster:
+        rest = rest.partition("/")[0]
+    return f"{scheme}{kind}{separator}{rest}"
