@@ -1,11 +1,10 @@
 """A request whose decision waits for the ledger of a fleet: nothing of it is lost, charged twice or held for ever."""
 
 from collections.abc import Callable
-from time import monotonic, sleep
 from typing import Any
 
 import pytest
-from rig import LARGE, Client, message, request
+from rig import LARGE, Client, message, request, wait_for
 
 from sluicegate.ledger import ASK
 from sluicegate.throttle import EXCESS, THROTTLED, WITHIN
@@ -28,7 +27,7 @@ class Asked:
 
     def heard(self) -> Callable[[int], None]:
         """Who waits first."""
-        until(lambda: self.running.call(lambda: len(self.waiting)))
+        wait_for(lambda: self.running.call(lambda: len(self.waiting)))
         return self.running.call(lambda: self.waiting.pop(0))
 
     def say(self, outcome: int) -> None:
@@ -90,7 +89,7 @@ def test_a_sender_that_goes_while_the_ledger_is_asked_gets_its_charge_back(asked
         client.send(request())
         told = asked.heard()
         client.reset()
-    until(lambda: asked.running.call(lambda: asked.running.desk.totals.abandoned))
+    wait_for(lambda: asked.running.call(lambda: asked.running.desk.totals.abandoned))
     asked.running.call(lambda: told(EXCESS))
     assert asked.back == [EXCESS]
     assert not upstream.requests
@@ -107,11 +106,3 @@ def test_a_place_that_was_taken_meanwhile_is_not_given_twice(gateway, upstream) 
         assert client.answer().status == 503
         assert other is not None
     assert asked.back == [WITHIN]
-
-
-def until(there: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Wait for what another thread does."""
-    end = monotonic() + seconds
-    while not there():
-        assert monotonic() < end, "it does not happen"
-        sleep(0.005)

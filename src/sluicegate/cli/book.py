@@ -13,6 +13,7 @@ from sluicegate.cli.book_options import (
     allocations_of,
     as_option,
     by_whom,
+    changing,
     current,
     named,
     note_option,
@@ -85,15 +86,12 @@ def put(path: Path, config: Path, who: str, note: str, since: str | None, foreca
             expected = None if forecasts is None else forecasts_of(read_users(forecasts, settings))
         except SettingsError as error:
             raise ConfigurationRefused(error) from None
-        try:
-            with store.changing() as connection:
-                made = versions.put(
-                    connection, figures_of(read), who=who, at=trail.now(), note=note,
-                    reasons={one.name: one.why for one in read if one.why},
-                    asked_at=None if asked is None else microseconds(asked), forecasts=expected, **by_whom(),
-                )  # fmt: skip
-        except versions.BookRefused as error:
-            raise click.ClickException(str(error)) from None
+        with changing(store) as connection:
+            made = versions.put(
+                connection, figures_of(read), who=who, at=trail.now(), note=note,
+                reasons={one.name: one.why for one in read if one.why},
+                asked_at=None if asked is None else microseconds(asked), forecasts=expected, **by_whom(),
+            )  # fmt: skip
     click.echo(f"Version {made.version}, put by {who}: a second account approves it (`sluicegate book approve`).")
 
 
@@ -226,16 +224,11 @@ Examples:
 @as_option
 def approve(version: int, config: Path, who: str) -> None:
     """Approve VERSION, which another account has put: it comes into force on the next Monday, 00:00 in London."""
-    from sluicegate.operations.book import versions  # noqa: PLC0415
     from sluicegate.operations.book.checking import approve_fitting  # noqa: PLC0415
     from sluicegate.operations.store import trail  # noqa: PLC0415
 
-    with store_of(config) as (store, settings):
-        try:
-            with store.changing() as connection:
-                one = approve_fitting(connection, version, settings, who=who, at=trail.now(), **by_whom())
-        except versions.BookRefused as error:
-            raise click.ClickException(str(error)) from None
+    with store_of(config) as (store, settings), changing(store) as connection:
+        one = approve_fitting(connection, version, settings, who=who, at=trail.now(), **by_whom())
     click.echo(
         f"Version {version}, put by {one.who}, is approved by {who}: in force from {moment(one.effective_at or 0)}."
     )
@@ -255,12 +248,8 @@ def withdraw(version: int, config: Path, who: str) -> None:
     from sluicegate.operations.book import versions  # noqa: PLC0415
     from sluicegate.operations.store import trail  # noqa: PLC0415
 
-    with store_of(config) as (store, _):
-        try:
-            with store.changing() as connection:
-                versions.withdraw(connection, version, who=who, at=trail.now(), **by_whom())
-        except versions.BookRefused as error:
-            raise click.ClickException(str(error)) from None
+    with store_of(config) as (store, _), changing(store) as connection:
+        versions.withdraw(connection, version, who=who, at=trail.now(), **by_whom())
     click.echo(f"Version {version} is withdrawn.")
 
 
@@ -285,13 +274,9 @@ def rollback(version: int | None, config: Path, who: str, note: str) -> None:
     from sluicegate.operations.store import trail  # noqa: PLC0415
 
     now = trail.now()
-    with store_of(config) as (store, _):
-        try:
-            with store.changing() as connection:
-                one = versions.rollback(connection, version, who=who, at=now, note=note, **by_whom())
-                later = next_change(connection, now)
-        except versions.BookRefused as error:
-            raise click.ClickException(str(error)) from None
+    with store_of(config) as (store, _), changing(store) as connection:
+        one = versions.rollback(connection, version, who=who, at=now, note=note, **by_whom())
+        later = next_change(connection, now)
     click.echo(f"In force now: {named(one.restores or 0)}, as version {one.version}.")
     if later is not None:
         click.echo(f"Another book still comes into force at {moment(later)}: `sluicegate book withdraw` stops it.")

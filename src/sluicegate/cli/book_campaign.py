@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sluicegate.cli.book_options import as_option, by_whom, print_table
+from sluicegate.cli.book_options import as_option, by_whom, changing, print_table
 from sluicegate.cli.configuration import config_option
 from sluicegate.cli.evidence import packages_needed
 from sluicegate.cli.operations import store_of
@@ -69,14 +69,11 @@ def announce(user: str, srv: str, volume: int, start: str, end: str, config: Pat
     with store_of(config) as (store, settings):
         if user not in {one.name for one in settings.users}:
             raise click.BadParameter(f"{user[:60]!r} is no User of {config}", param_hint="USER")
-        try:
-            with store.changing() as connection:
-                made = campaigns.announce(
-                    connection, user=user, srv=srv, volume=volume, starts_at=microseconds(first),
-                    ends_at=microseconds(last), note=note, who=who, at=trail.now(), **by_whom(),
-                )  # fmt: skip
-        except campaigns.CampaignRefused as error:
-            raise click.ClickException(str(error)) from None
+        with changing(store) as connection:
+            made = campaigns.announce(
+                connection, user=user, srv=srv, volume=volume, starts_at=microseconds(first),
+                ends_at=microseconds(last), note=note, who=who, at=trail.now(), **by_whom(),
+            )  # fmt: skip
     click.echo(f"Campaign {made.id}: {made.rate:,.1f} SR/s if it is spread evenly over its window.")
 
 
@@ -94,12 +91,8 @@ def withdraw(number: int, config: Path, who: str) -> None:
     from sluicegate.operations.book import campaigns  # noqa: PLC0415
     from sluicegate.operations.store import trail  # noqa: PLC0415
 
-    with store_of(config) as (store, _):
-        try:
-            with store.changing() as connection:
-                one = campaigns.withdraw(connection, number, who=who, at=trail.now(), **by_whom())
-        except campaigns.CampaignRefused as error:
-            raise click.ClickException(str(error)) from None
+    with store_of(config) as (store, _), changing(store) as connection:
+        one = campaigns.withdraw(connection, number, who=who, at=trail.now(), **by_whom())
     click.echo(f"Campaign {number} of {one.user} is withdrawn.")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from sluicegate.operations.book.versions import Version
+    from sluicegate.operations.store.store import OperationsStore
     from sluicegate.settings import Settings
 
 LONGEST_NAME = 100
@@ -40,6 +42,19 @@ note_option: Callable[[Any], Any] = click.option("--note", default="", help="Why
 def by_whom() -> dict[str, str]:
     """What the audit trail is told beside the account: by which way, and under which account of the machine."""
     return {"by": operator()}
+
+
+@contextmanager
+def changing(store: OperationsStore) -> Iterator[Connection]:
+    """A transaction of the book: what is refused in it has changed nothing, and is said in a sentence."""
+    from sluicegate.operations.book.campaigns import CampaignRefused  # noqa: PLC0415
+    from sluicegate.operations.book.versions import BookRefused  # noqa: PLC0415
+
+    try:
+        with store.changing() as connection:
+            yield connection
+    except (BookRefused, CampaignRefused) as error:
+        raise click.ClickException(str(error)) from None
 
 
 def allocations_of(connection: Connection, settings: Settings, version: int) -> dict[str, float]:

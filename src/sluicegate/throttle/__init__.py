@@ -2,7 +2,6 @@
 
 from sluicegate.throttle.account import Account
 from sluicegate.throttle.depths import allocation_depth, system_depth
-from sluicegate.throttle.drawn import DrawnThrottle
 from sluicegate.throttle.limits import Limits, Sharing
 from sluicegate.throttle.teams import MOST_TEAMS, NO_TEAM, Teams
 from sluicegate.throttle.throttle import EXCESS, THROTTLED, WITHIN, State, Throttle
@@ -14,7 +13,6 @@ __all__ = [
     "THROTTLED",
     "WITHIN",
     "Account",
-    "DrawnThrottle",
     "Limits",
     "Sharing",
     "State",

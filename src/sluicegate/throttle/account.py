@@ -31,13 +31,11 @@ class Size(NamedTuple):
     allocation: float
     share: float
     depth: float
-    rate: float
 
     @classmethod
-    def of(cls, allocation: float, reserve: float, limits: Limits, drawn: bool = False) -> "Size":
-        """`drawn`: the bank is filled by what is drawn elsewhere, and not by time."""
+    def of(cls, allocation: float, reserve: float, limits: Limits) -> "Size":
         depth = allocation_depth(allocation, limits.burst_seconds, limits.heaviest, reserve)
-        return cls(allocation, max(allocation, 1.0 / limits.burst_seconds), depth, 0.0 if drawn else allocation)
+        return cls(allocation, max(allocation, 1.0 / limits.burst_seconds), depth)
 
 
 class Line:
@@ -58,14 +56,12 @@ class Account:
         name: the User.
         allocation: a, in SR/s (the effective one).
         depth: D, of its allocation bank, in SR.
-        rate: at which its bank fills here, in SR/s: the allocation, or 0 where it is filled by what is drawn.
         deepest: the greatest depth since the last `reconfigure`: what that let out is not forgiven when a
             profile is taken back.
         level: what the bank held at `filled_at`, in SR.
         share: its weight in the sharing of the spare, `max(a, 1/B)`, in SR/s.
         mark: the level of the water (see `sharing`) at which its credit is nil, in seconds.
-        held: what stood in its vessel when that was last full, in SR; below 0: it is not full. In a drawn throttle:
-            what it has in hand of the spare, none where below 0.
+        held: what stood in its vessel when that was last full, in SR; below 0: it is not full.
         asked: how much excess it asks for in a burst that began in round `asked_since`, as far as that matters, in SR.
         asked_before: the same of the burst before that, in SR.
         last_weight: weight of its last excess, in SR, or 0.
@@ -74,7 +70,6 @@ class Account:
             it ended.
         advised: how many times it was told to come back later.
         offset: where its jitter starts, in [0, 1).
-        here: the part of its requests that come here, 1 in a single process: its Retry-After line moves at that part.
         profiled: whether it has a priority profile.
         lines: of a User with a profile, or that had one, the line of each class that was told to come back.
         teams: the banks of its teams; None without any.
@@ -90,7 +85,6 @@ class Account:
         "depth",
         "filled_at",
         "held",
-        "here",
         "last_weight",
         "level",
         "lines",
@@ -98,7 +92,6 @@ class Account:
         "name",
         "offset",
         "profiled",
-        "rate",
         "round",
         "share",
         "slot",
@@ -117,22 +110,21 @@ class Account:
         self.slot = float("-inf")
         self.advised = 0
         self.offset = (index * GOLDEN) % 1.0
-        self.here = 1.0
         self.profiled = False
         self.lines: list[Line] = []
         self.teams: Teams | None = None
-        self.allocation, self.share, self.depth, self.rate = size
+        self.allocation, self.share, self.depth = size
         self.level = self.deepest = self.depth
 
     def resize(self, size: Size, now: float) -> None:
         """Take another allocation. The bank keeps its level, as far as the new depth holds it."""
         self.level = self.level_at(now)
         self.filled_at = now
-        self.allocation, self.share, self.depth, self.rate = size
+        self.allocation, self.share, self.depth = size
         self.level = min(self.level, self.depth)
         if self.depth > self.deepest:
             self.deepest = self.depth
 
     def level_at(self, now: float) -> float:
         """What its allocation bank holds at `now`, in SR."""
-        return min(self.depth, self.level + max(0.0, now - self.filled_at) * self.rate)
+        return min(self.depth, self.level + max(0.0, now - self.filled_at) * self.allocation)

@@ -96,18 +96,6 @@ class Spare:
         self.cap = self.depth
         return lapsed
 
-    def permits(self, user: Account, weight: float, now: float, kept: float = 0.0) -> bool:
-        """Whether the User may take `weight` SR of the pool; takes it. See the ways of sharing."""
-        raise NotImplementedError
-
-    def credit(self, user: Account) -> float:
-        """What the User holds of the spare, in SR."""
-        raise NotImplementedError
-
-    def give_back(self, user: Account, weight: float) -> None:
-        """What the User took was not used after all."""
-        raise NotImplementedError
-
     def part(self, user: Account) -> float:
         """The User's present part of the spare, in SR/s; as if all of the threshold were, until it was measured."""
         if self.pace > 0.0:
@@ -185,7 +173,7 @@ class FirstCome(Spare):
 
     __slots__ = ()
 
-    def permits(self, user: Account, weight: float, now: float, kept: float = 0.0) -> bool:  # noqa: ARG002
+    def permits(self, user: Account, weight: float, now: float, _kept: float = 0.0) -> bool:
         """Whether the User may take `weight` SR of the pool; takes it. Nobody has a part, so nothing is kept in one."""
         if now >= self.round_ends:
             self._turn(now)
@@ -199,11 +187,11 @@ class FirstCome(Spare):
         self.water += weight / self.shares
         return True
 
-    def credit(self, user: Account) -> float:  # noqa: ARG002
+    def credit(self, _user: Account) -> float:
         """Nobody has any."""
         return 0.0
 
-    def give_back(self, user: Account, weight: float) -> None:  # noqa: ARG002
+    def give_back(self, _user: Account, weight: float) -> None:
         """What the User took was not used after all."""
         self.pool += weight
 

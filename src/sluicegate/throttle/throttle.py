@@ -9,7 +9,7 @@ from sluicegate.throttle.depths import system_depth
 from sluicegate.throttle.limits import Limits
 from sluicegate.throttle.line import LONGEST_LINE, come_back_in, lump, place_of_class, put_behind
 from sluicegate.throttle.profiled import check_reserve, on_top, take_profile, team_banks
-from sluicegate.throttle.sharing import EPSILON, Fair, FirstCome, Spare
+from sluicegate.throttle.sharing import EPSILON, Fair, FirstCome
 from sluicegate.throttle.teams import NO_TEAM
 
 WITHIN: Final = 0
@@ -42,7 +42,6 @@ class Throttle:
         now: the time at which the banks are full, in seconds.
         reserves: of each User with a profile, the greatest reserve with which its requests come (see `decide`), in SR.
         teams: of each User with teams, their parts of its allocation (see `decide_team`).
-        drawn: the banks begin empty and are not filled by time (see `DrawnThrottle`).
 
     Raises:
         ValueError: the allocations add up to more than the maximum, or one is negative; parts of teams cannot be.
@@ -55,13 +54,11 @@ class Throttle:
         "_clear_at",
         "_count",
         "_depth",
-        "_drawn",
         "_floor",
         "_lump",
         "_now",
         "_offered",
         "_offered_floor",
-        "_rate",
         "_room",
         "_shared",
         "_since",
@@ -79,10 +76,8 @@ class Throttle:
         now: float = 0.0,
         reserves: Mapping[str, float] = NO_RESERVES,
         teams: Mapping[str, Sequence[float]] = NO_TEAMS,
-        drawn: bool = False,
     ) -> None:
         self._now = now
-        self._drawn = drawn
         self._count = 0
         self._accounts: dict[str, Account] = {}
         self._active = False
@@ -91,7 +86,7 @@ class Throttle:
         self._room = 0.0
         self._shared = False
         self._take(limits)
-        self._system = self._offered = 0.0 if drawn else self._depth
+        self._system = self._offered = self._depth
         self.reconfigure(limits, allocations, now, reserves, teams)
 
     @property
@@ -132,7 +127,7 @@ class Throttle:
         from the User's part of the spare while that holds the reserve too, as far as it can.
         """
         if now > self._now:
-            gained = (now - self._now) * self._rate
+            gained = (now - self._now) * self._threshold
             self._now = now
             offered = self._offered + gained
             if offered > self._depth:
@@ -156,7 +151,7 @@ class Throttle:
             self._clear_at = now - left / self._threshold
         self._offered = left
 
-        level = user.level + (now - user.filled_at) * user.rate
+        level = user.level + (now - user.filled_at) * user.allocation
         if level > user.depth:
             level = user.depth
         needed = weight - EPSILON
@@ -230,7 +225,6 @@ class Throttle:
         rate = user.allocation + spare.part(user)
         if rate > self._threshold:
             rate = self._threshold if self._threshold > user.allocation else user.allocation
-        rate *= user.here
         if rate < SLOWEST:
             rate = SLOWEST
         held = user.level if now == user.filled_at else user.level_at(now)
@@ -279,7 +273,7 @@ class Throttle:
     def _advance(self, now: float) -> None:
         """Fill the banks up to `now`: what `decide` does in line."""
         if now > self._now:
-            gained = (now - self._now) * self._rate
+            gained = (now - self._now) * self._threshold
             self._now = now
             self._offered = min(self._depth, self._offered + gained)
             system = self._system + gained
@@ -316,7 +310,7 @@ class Throttle:
         before = user.deepest
         limits = self.limits
         on = on_top(banks, user.allocation, reserve, limits.burst_seconds, limits.heaviest)
-        user.resize(Size.of(user.allocation, on, limits, self._drawn), now)
+        user.resize(Size.of(user.allocation, on, limits), now)
         take_profile(user, reserve, banks)
         self._floors(self.limits, user.deepest - before - self._floor)
         self._system = max(self._floor, self._system)
@@ -347,12 +341,10 @@ class Throttle:
         for name, allocation in allocations.items():
             reserve, own = reserves.get(name), banks.get(name)
             key = allocation, on_top(own, allocation, reserve, limits.burst_seconds, limits.heaviest)
-            size = sizes.get(key) or sizes.setdefault(key, Size.of(*key, limits, self._drawn))
+            size = sizes.get(key) or sizes.setdefault(key, Size.of(*key, limits))
             account = self._accounts.get(name)
             if account is None:
                 account = Account(name, size, now, self._count)
-                if self._drawn:
-                    account.level = 0.0
                 self._count += 1
             else:
                 account.resize(size, now)
@@ -368,17 +360,13 @@ class Throttle:
     def _take(self, limits: Limits, deepest: float = 0.0, first: int = 0) -> None:
         self.limits = limits
         self._threshold = limits.threshold
-        self._rate = 0.0 if self._drawn else limits.threshold
         self._calm = limits.calm_seconds
         self._lump = lump(limits.burst_seconds)
         self._depth = system_depth(limits.threshold, limits.burst_seconds, limits.heaviest)
         self._floors(limits, deepest)
         self._room = self._depth
-        self._spare = self._sharing(limits, first)
+        self._spare: Fair | FirstCome = (Fair if limits.sharing == "fair" else FirstCome)(limits, self._now, first)
         self._shared = False
-
-    def _sharing(self, limits: Limits, first: int) -> Spare:
-        return (Fair if limits.sharing == "fair" else FirstCome)(limits, self._now, first)
 
     def _floors(self, limits: Limits, deepest: float) -> None:
         """How deep the system's banks may go into debt, all allocation banks holding `deepest` SR together."""
