@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 
 import pytest
 from rig import LARGE, SMALL, Client, fetch, message, request, wait_for
+from rig_api import answer_to
 
 from sluicegate.allocation import NOTHING, Overlay
 from sluicegate.operations.controls import kept
 from sluicegate.operations.controls.kinds import Wanted
-from sluicegate.operations.store import tokens, trail
+from sluicegate.operations.store import trail
 from sluicegate.operations.store.store import OperationsStore
 
 USERS = (
@@ -137,15 +137,7 @@ def ask(gateway, store):
     running = gateway(**TABLES, account={"listen": "127.0.0.1:0"})
 
     def asking(role, method, path="", body=None, name="Large"):
-        with store.changing() as connection:
-            shown, _, _ = tokens.create(connection, role=role, name=name, days=1, note="", who="op", at=trail.now())
-        made = http.client.HTTPConnection("127.0.0.1", running.gateway.site.port)
-        octets = None if body is None else json.dumps(body)
-        made.request(method, f"/api/v1/controls{path}", octets, {"Authorization": f"Bearer {shown}"})
-        answer = made.getresponse()
-        told = json.loads(answer.read())
-        made.close()
-        return answer.status, told
+        return answer_to(running, store, role, name, method, f"/api/v1/controls{path}", body)
 
     asking.running = running
     return asking

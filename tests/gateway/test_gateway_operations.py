@@ -10,6 +10,7 @@ import threading
 
 import pytest
 from rig import LARGE, SMALL, Client, fetch, message, request, wait_for
+from rig_api import answer_to
 from test_gateway_controls import CAPACITY, USERS, put
 
 from sluicegate.operations.book import versions
@@ -121,15 +122,7 @@ def ask(gateway, store):
     running = gateway(**TABLES, account={"listen": "127.0.0.1:0"})
 
     def asking(role, name, method="GET", path="", body=None):
-        with store.changing() as connection:
-            shown, _, _ = tokens.create(connection, role=role, name=name, days=1, note="", who="op", at=trail.now())
-        made = http.client.HTTPConnection("127.0.0.1", running.gateway.site.port)
-        octets = None if body is None else json.dumps(body)
-        made.request(method, f"/api/v1/book{path}", octets, {"Authorization": f"Bearer {shown}"})
-        answer = made.getresponse()
-        told = json.loads(answer.read())
-        made.close()
-        return answer.status, told
+        return answer_to(running, store, role, name, method, f"/api/v1/book{path}", body)
 
     asking.running = running
     return asking
