@@ -29,6 +29,9 @@ class OperationsStore:
         where: the path of a file (SQLite), or `postgresql://...`.
         make: make the tables that are missing; False leaves the database as it is, for those who only look.
 
+    Attributes:
+        takes_changes: whether the last transaction that was to change something could. A full disk can still be read.
+
     Raises:
         NotDurable: a commit could be lost; the text says what to do.
         StoreError: it cannot be reached, it is of a later version, or the driver is missing.
@@ -45,6 +48,7 @@ class OperationsStore:
                 url or "", application="sluicegate-operations", tables=metadata.tables.keys()
             )
         self.name = self._database.name
+        self.takes_changes = True
         self._connection: Connection | None = None
         self._file: tuple[int, int] | None = None
         try:
@@ -61,8 +65,13 @@ class OperationsStore:
 
         What was committed is on the disk. After StoreLost it is not known whether it was.
         """
-        with self._working(reading=False) as connection:
-            yield connection
+        try:
+            with self._working(reading=False) as connection:
+                yield connection
+        except StoreError:
+            self.takes_changes = False
+            raise
+        self.takes_changes = True
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

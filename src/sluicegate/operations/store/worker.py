@@ -45,7 +45,8 @@ class Worker:
         where: the database, as `OperationsStore` takes it.
 
     Attributes:
-        failing: why it cannot be used now; empty where it can, as far as is known.
+        failing: why it cannot be used now; empty where it can, as far as is known. What could not be changed fails
+            until something is: that the same database can be read says nothing of a full disk.
     """
 
     def __init__(self, where: str) -> None:
@@ -131,6 +132,8 @@ class Worker:
         self.failing = why
 
     def _works(self) -> None:
+        if self._store is not None and not self._store.takes_changes:
+            return
         if self.failing:
             logger().info("the operations database works", database=self._store.name if self._store else None)
         self.failing = ""
