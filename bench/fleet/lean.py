@@ -26,14 +26,6 @@ class LeanWorker(Worker):
     book: Throttle
     everybody: Mapping[str, float]
     deepest_of_all: float
-    patient: bool
-
-    def ask(self, now: float) -> Ask:
-        """As `Worker.ask`; a patient worker gives each draw the whole `wait`, however long its requests have waited."""
-        ask = super().ask(now)
-        if self.patient:
-            self.lost_at = now + self.wait
-        return ask
 
     def reconfigure(self, limits: Limits, allocations: Mapping[str, float], now: float, reserves: Any = None) -> None:
         """Take the limits; the Users are those of `book`."""
@@ -56,7 +48,6 @@ class LeanFleet(Fleet):
     Args:
         base, each: seconds that a draw takes it, and each User of the draw.
         parts: by how many the Users are divided; infinite: no draw waits for another one.
-        patient: see `LeanWorker.ask`.
 
     Attributes:
         busy, draws_served, users_served: what the ledger has done so far (seconds of its CPU, draws, wants).
@@ -72,7 +63,6 @@ class LeanFleet(Fleet):
         base: float,
         each: float,
         parts: float = 1.0,
-        patient: bool = False,
         **options: Any,
     ) -> None:
         book = Throttle(limits, allocations)
@@ -87,7 +77,6 @@ class LeanFleet(Fleet):
             """Of this crowd."""
 
         Mine.book, Mine.everybody, Mine.deepest_of_all = book, dict(allocations), deepest
-        Mine.patient = patient
         super().__init__(
             limits, allocations, self._there, workers, seed=seed, settle=0.0, made=Mine, delay=self._delay, **options
         )

@@ -38,13 +38,12 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--lost", type=float, default=2.0, help="seconds without the ledger")
     parser.add_argument("--back", type=float, default=1.0, help="seconds after that")
     parser.add_argument("--draws", type=float, default=50.0, help="a worker and second, at most")
-    parser.add_argument("--wait", type=float, default=0.05, help="seconds that a request, and a draw, waits at most")
+    parser.add_argument("--wait", type=float, default=0.05, help="seconds that a request waits at most")
     parser.add_argument("--hold", type=float, default=1.0, help="seconds that tokens in hand are good")
     parser.add_argument("--base", type=float, default=120.0, help="us of the ledger for a draw")
     parser.add_argument("--each", type=float, default=25.0, help="us of the ledger for each User of a draw")
     parser.add_argument("--parts", type=float, default=1.0)
     parser.add_argument("--free", action="store_true", help="draws cost the ledger no time")
-    parser.add_argument("--patient", action="store_true", help="a draw is lost after the whole wait, and not before")
     parser.add_argument("--spread", type=int, default=0, help="workers that a User's requests come to; 0: all")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args(words)
@@ -56,7 +55,7 @@ def run(asked: argparse.Namespace, of: Crowd) -> Measured:
     base, each = asked.base * 1e-6, asked.each * 1e-6
     options = {"draws_per_second": asked.draws, "wait": asked.wait, "hold": asked.hold}
     parts = float("inf") if asked.free else asked.parts
-    fleet = LeanFleet(of.limits, named, asked.workers, asked.seed, base, each, parts, asked.patient, **options)
+    fleet = LeanFleet(of.limits, named, asked.workers, asked.seed, base, each, parts, **options)
     one = Throttle(of.limits, named)
     one.empty(0.0)
     accounts = [one.account(name) for name in of.names]

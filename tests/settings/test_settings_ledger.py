@@ -56,6 +56,7 @@ def test_without_a_ledger_a_gateway_has_one_worker_and_its_banks_in_itself(right
         ('url = "valkey://a.example/2"\ncluster = true', "ledger.cluster", "database 0 alone"),
         ('url = "unix:///a"\nsentinel = "s"', "ledger.sentinel", "that Sentinels watch"),
         ('url = "valkey://a.example"\nwait = 0.3', "ledger.hold", "more than twice `wait`"),
+        ('url = "valkey://a.example"\ndraws_per_second = 19', "ledger.draws_per_second", "at least 1 / `wait`, 20:"),
     ],
 )
 def test_what_does_not_fit_together_is_named(with_ledger, table, where, message):

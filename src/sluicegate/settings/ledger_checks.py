@@ -51,6 +51,13 @@ def _fits(settings: Settings, _: bool) -> Iterator[Finding]:
                 "names several hosts: add `cluster = true`, or `sentinel` with the name of the service",
                 about=(("ledger", "cluster"),),
             )
+    if ledger.draws_per_second * ledger.wait < 1:
+        yield Finding(
+            ("ledger", "draws_per_second"),
+            f"must be at least 1 / `wait`, {1 / ledger.wait:g}: a request would have waited for `wait` before its draw"
+            " is sent, and be throttled",
+            about=(("ledger", "wait"),),
+        )
     if ledger.hold <= 2 * ledger.wait:
         yield Finding(
             ("ledger", "hold"), "must be more than twice `wait`: tokens would lapse while a draw is under way",

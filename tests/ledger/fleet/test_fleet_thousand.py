@@ -68,6 +68,7 @@ def test_a_ledger_that_takes_time_serves_one_draw_after_the_other():
 
 def test_every_request_is_counted_once_in_the_phase_in_which_it_came():
     words = ["--workers", "3", "--rate", "900", "--users", "20", "--seconds", "0.3", "--lost", "0.3", "--back", "0.3"]
+    words += ["--hold", "0.2"]
     asked = arguments(words)
     of = crowd(asked.users, asked.rate, asked.threshold * asked.rate, asked.seed)
     measured = run(asked, of)

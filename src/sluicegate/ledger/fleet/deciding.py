@@ -13,9 +13,9 @@ from random import Random
 
 from sluicegate.ledger.face import ASK
 from sluicegate.ledger.fleet.alone import Alone
-from sluicegate.ledger.fleet.drawing import EVERY, EVERY_ACTIVE, Pace
+from sluicegate.ledger.fleet.drawing import EVERY, EVERY_ACTIVE, Breadth, Pace
 from sluicegate.ledger.fleet.hands import Hand, Told, Waiter
-from sluicegate.ledger.fleet.messages import Ask, Want
+from sluicegate.ledger.fleet.messages import MOST_WANTS, Ask, Want
 from sluicegate.ledger.fleet.mirror import FRESH, OLD
 from sluicegate.ledger.fleet.shares import Share
 from sluicegate.throttle import EXCESS, THROTTLED, WITHIN, Limits, State, Throttle
@@ -45,6 +45,7 @@ class Deciding:
         offered: offered tokens in hand, in SR.
         active, since: traffic management, as the ledger told it.
         workers, bank_offered: how many there are, and what the offered bank holds (SR), as the ledger told it.
+        ample: whether half of that bank, or more, was there. takes: how long a draw takes lately, in seconds.
         draws, lost_draws: how many were sent, and were not answered in time. waits: requests that waited for one.
         trouble: why the last draw failed that did; its driver says so.
     """
@@ -75,11 +76,13 @@ class Deciding:
         self.active = self.short = self.throttled = False
         self.urgent = True  # the first draw tells what share it has
         self.since = self.drawn_at = self.lost_at = now
-        self.target, self.turn = 0.0, 1.0 / draws_per_second
+        self.target, self.turn, self.takes = 0.0, 1.0 / draws_per_second, 0.0
+        self.ample = False
         self.workers, self.bank_offered, self.epoch = 1, 0.0, ""
         self.draws = self.lost_draws = self.waits = 0
         self.trouble = ""
         self.pace = Pace(draws_per_second, now)
+        self.breadth = Breadth(MOST_WANTS // 2)  # some have more than one want
         self.share = Share(Random(seed), now)  # noqa: S311 - jitter, not a secret
         self.alone: Alone | None = None
         self.sent: Sent | None = None
@@ -187,7 +190,7 @@ class Deciding:
         self.order.append((hand, waiter))
         self.came += weight
         self.note(hand)
-        if not self.urgent:
+        if not self.urgent or len(self.order) == 1:
             self.urgent = True
             self.wake()
         return waiter

@@ -10,8 +10,14 @@ EVERY_ACTIVE: Final = 0.04
 EVERY: Final = 0.2
 BURST: Final = 5.0  # draws: a quiet worker's first requests do not wait for the pace
 MEMORY: Final = 0.3  # seconds over which flows are measured
-AHEAD: Final = 0.06  # seconds of what comes that are drawn ahead of offered tokens
-TURN: Final = 0.025  # seconds until the next draw is answered, where one follows the other
+AHEAD: Final = 0.12  # seconds of what comes that are drawn ahead of offered tokens
+TURN: Final = 0.025  # seconds until the next draw is answered, where one follows the other and the ledger is quick
+SLOW: Final = 0.2  # of what a draw took: so much is believed at once
+SELDOM: Final = 0.1  # seconds that what was served late waits to be told while nothing is near to run short
+FEWEST: Final = 4  # Users of a draw
+NARROWER: Final = 0.7
+WIDER: Final = 8  # it grows by an eighth
+FIRST: Final = 32
 BIG: Final = 2.0  # SR in a turn: less than that is drawn when it is asked for
 SPREAD: Final = 4.0  # standard deviations of what comes that offered tokens must bear
 LEAST: Final = 8.0  # heaviest requests: a quiet worker holds so many offered tokens, where the bank bears it
@@ -45,14 +51,46 @@ def moved(flow: float, used: float, elapsed: float) -> float:
     return flow + (used / elapsed - flow) * min(1.0, elapsed / MEMORY)
 
 
-def offered_target(flow: float, heaviest: float) -> float:
-    """How many offered tokens a worker likes to have in hand, in SR, where so much (SR/s) comes."""
-    expected = flow * AHEAD
+class Breadth:
+    """Of how many Users a draw speaks at most: of fewer where draws take long, for most of what a draw costs the ledger
+    are its Users. So a ledger that is too busy for all of them still answers in time, and what it grants for any User
+    (offered tokens) comes to whoever asks. As TCP's window does, it grows with
+    each answer that came soon, and shrinks by more where one did not.
+
+    Attributes:
+        users: how many.
+    """
+
+    __slots__ = ("_most", "users")
+
+    def __init__(self, most: int) -> None:
+        self._most, self.users = most, FIRST
+
+    def took(self, seconds: float, wait: float) -> None:
+        """A draw has taken so long, and requests wait for `wait` at most."""
+        if seconds > wait:
+            self.users = max(FEWEST, int(self.users * NARROWER))
+        elif self.users < self._most:
+            self.users = min(self._most, self.users + max(1, self.users // WIDER))
+
+
+def turn_of(taken: float) -> float:
+    """Seconds until the next draw is answered, where a draw takes `taken` of them.
+
+    `TURN`, or, of a ledger that is busy, two draws: what comes while one is under way is asked for with the next.
+    """
+    return max(TURN, 2.0 * taken)
+
+
+def offered_target(flow: float, heaviest: float, turn: float = TURN) -> float:
+    """How many offered tokens a worker likes to have in hand, in SR, where so much (SR/s) comes, and a next draw is
+    answered in `turn` seconds."""
+    expected = flow * max(AHEAD, 2.0 * turn)
     return max(LEAST * heaviest, expected + SPREAD * sqrt(expected * heaviest))
 
 
-def own_target(flow: float, unit: float) -> float:
+def own_target(flow: float, unit: float, turn: float = TURN) -> float:
     """How many tokens of one User a worker holds, in SR: none of a small flow, or its only token may lie there while
     the request comes elsewhere."""
-    expected = flow * TURN
+    expected = flow * turn
     return expected if expected >= BIG * unit else 0.0

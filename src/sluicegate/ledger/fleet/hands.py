@@ -72,6 +72,15 @@ class Hand(Mirror):
         self.noted = False
         self.drawn_at = self.late_at = now
 
+    @property
+    def only_late(self) -> bool:
+        """Whether nothing is to be told of it but `late`."""
+        return not (
+            self.queue
+            or self.within + self.excess + self.spent + self.used_excess
+            or self.asked + self.alone + self.unneeded + self.excess_unneeded
+        )
+
     def lapse(self) -> None:
         """What was in hand has expired, or belongs to a ledger that is no more: it is nobody's."""
         self.level = max(0.0, self.level - self.within)

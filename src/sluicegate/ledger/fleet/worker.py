@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from math import exp
-from typing import Final
-
 from sluicegate.ledger.face import ASK
-from sluicegate.ledger.fleet.deciding import Deciding
-from sluicegate.ledger.fleet.drawing import moved, offered_target, own_target
+from sluicegate.ledger.fleet.asking import Asking
+from sluicegate.ledger.fleet.drawing import SLOW
 from sluicegate.ledger.fleet.hands import Hand, Waiter
-from sluicegate.ledger.fleet.messages import LATELY, MOST_WANTS, Answer, Ask, Terms, Want
-from sluicegate.throttle import EXCESS, THROTTLED, WITHIN
+from sluicegate.ledger.fleet.messages import Answer, Ask
+from sluicegate.throttle import EXCESS, THROTTLED, WITHIN, system_depth
 from sluicegate.throttle.sharing import EPSILON
-
-MOST_USERS: Final = MOST_WANTS // 2  # of a draw: some have more than one want
 
 Told = list[tuple[Waiter, int]]
 
 
-class Worker(Deciding):
-    """A worker of a fleet: see `Deciding`. Whoever drives it does, at `due`, or when `wake` is called: `tick`, then
-    `next_ask`; sends what that returns; and then calls `take`, or `lost`, or (after `lost`) `too_late`.
+class Worker(Asking):
+    """A worker of a fleet: see `Deciding` and `Asking`.
+
+    Whoever drives it does, at `due`, or when `wake` is called: `tick`, then `next_ask`; sends what that returns; and then
+    calls `take`, or `lost`, or (after `lost`) `too_late`.
     """
 
     def tick(self, now: float) -> None:
@@ -56,129 +53,6 @@ class Worker(Deciding):
         _tell(told)
         return self.ask(now)._replace(offered=0.0)
 
-    def ask(self, now: float) -> Ask:
-        """A draw, whether it is due or not."""
-        if now >= self.expires:
-            self.lapse()
-        elapsed = now - self.drawn_at
-        self.offered_flow = moved(self.offered_flow, self.came, elapsed)
-        self.came = 0.0
-        alone = self.share.alone
-        target = 0.0 if alone else offered_target(max(self.offered_flow, 0.0), self.limits.heaviest)
-        pairs: list[tuple[Hand, Want]] = []
-        self.lost_at = now + self.wait
-        noted, self.noted = self.noted, []
-        if len(noted) > MOST_USERS:
-            noted.sort(key=lambda hand: not hand.queue)  # who waits is asked for; the others with the next draw
-            self.noted = noted[MOST_USERS:]
-        for hand in noted[:MOST_USERS]:
-            hand.noted = False
-            self._wants_of(hand, now, pairs)
-            if hand.within > 0.0 or hand.excess > 0.0:
-                self.note(hand)
-        self.draws += 1
-        ask = Ask(
-            worker=self.name,
-            life=self.life,
-            epoch=self.epoch,
-            number=self.draws,
-            clock=now,
-            terms=self._terms(),
-            share=self.share.held,
-            owed=self.owed,
-            offered=max(0.0, target - self.offered),
-            offered_held=max(0.0, self.offered),
-            offered_back=self.offered_back,
-            unsent=self.unsent,
-            throttled=self.throttled,
-            wants=tuple(want for _hand, want in pairs),
-        )
-        self.owed = self.offered_back = self.unsent = 0.0
-        self.throttled = self.urgent = False
-        self.target = target
-        self.drawn_at = now
-        self.pace.take(now)
-        self.sent = ask, pairs, now
-        return ask
-
-    def _terms(self) -> Terms:
-        of = self.limits
-        return Terms(
-            of.maximum,
-            of.threshold,
-            of.burst_seconds,
-            of.calm_seconds,
-            of.heaviest,
-            of.sharing,
-            self.deepest,
-            self.hold,
-            self.lease,
-            self.settle,
-        )
-
-    def _wants_of(self, hand: Hand, now: float, pairs: list[tuple[Hand, Want]]) -> None:
-        """What is to be said of one User: one want, and one more for each other reserve and weight that waits."""
-        groups: dict[tuple[float, float], list[Waiter]] = {}
-        if not self.share.alone:
-            for waiter in hand.queue:
-                if not waiter.asked:
-                    waiter.asked = True
-                    self.lost_at = min(self.lost_at, waiter.until)
-                kept = waiter.reserve if self.active else 0.0
-                groups.setdefault((kept, waiter.weight), []).append(waiter)
-        elapsed = now - hand.drawn_at
-        hand.flow = moved(hand.flow, hand.spent, elapsed)
-        hand.flow_excess = moved(hand.flow_excess, hand.used_excess, elapsed)
-        hand.drawn_at = now
-        ((reserve, unit), first), *others = sorted(groups.items()) or [((0.0, self.limits.heaviest), [])]
-        keep, keep_excess = (own_target(flow, unit) if self.active else 0.0 for flow in (hand.flow, hand.flow_excess))
-        if self.share.alone:
-            keep, keep_excess = hand.within, hand.excess
-        hand.within, hand.excess = max(0.0, hand.within), max(0.0, hand.excess)  # a request may be short of an EPSILON
-        too_much, too_much_excess = max(0.0, hand.within - keep), max(0.0, hand.excess - keep_excess)
-        hand.within -= too_much
-        hand.excess -= too_much_excess
-        want = Want(
-            user=hand.name,
-            allocation=hand.allocation,
-            depth=hand.depth,
-            unit=unit,
-            reserve=reserve,
-            waiting=sum(waiter.weight for waiter in first),
-            ahead=max(0.0, keep - hand.within),
-            excess=max(0.0, keep_excess - hand.excess),
-            asked=hand.asked,
-            late=hand.late,
-            held=hand.within,
-            back=hand.unneeded + too_much,
-            excess_held=hand.excess,
-            excess_back=hand.excess_unneeded + too_much_excess,
-            alone=hand.alone,
-            age=max(self._age(first, now), now - hand.late_at if hand.late else 0.0),
-        )
-        pairs.append((hand, want))
-        asked = hand.asked + want.waiting
-        for (reserve, unit), group in others:
-            waiting = sum(waiter.weight for waiter in group)
-            asked += waiting
-            more = Want(
-                hand.name,
-                hand.allocation,
-                hand.depth,
-                unit,
-                reserve,
-                waiting,
-                held=hand.within,
-                excess_held=hand.excess,
-                age=self._age(group, now),
-            )
-            pairs.append((hand, more))
-        hand.demand_here = hand.demand_here * exp(-elapsed / LATELY) + asked
-        hand.begin_again()
-
-    def _age(self, waiting: list[Waiter], now: float) -> float:
-        return max(0.0, self.wait - (waiting[0].until - now)) if waiting else 0.0
-
     def take(self, answer: Answer, now: float) -> None:
         """The draw under way was answered, in time."""
         if self.sent is None:
@@ -190,6 +64,10 @@ class Worker(Deciding):
             self.epoch = answer.epoch
         self.active, self.since, self.workers = answer.active, now - answer.since, answer.workers
         self.bank_offered = answer.level
+        of = self.limits
+        self.ample = not answer.active and 2 * answer.level >= system_depth(of.threshold, of.burst_seconds, of.heaviest)
+        self.takes += (now - sent_at - self.takes) * SLOW
+        self.breadth.took(now - sent_at, self.wait)
         if self.share.answered(answer.share, now):
             self.alone = None
         self.expires = self.alone_from = sent_at + self.hold
@@ -269,7 +147,13 @@ class Worker(Deciding):
         if waiter.asked and not self.share.alone:
             return THROTTLED
         outcome = self.decide(hand, waiter.weight, now, waiter.reserve)
-        return THROTTLED if outcome == ASK else outcome
+        if outcome != ASK:
+            return outcome
+        hand.asked += waiter.weight  # no draw has spoken of it
+        self.owed += waiter.weight
+        self.throttled = True
+        self.note(hand)
+        return THROTTLED
 
     def lost(self, now: float) -> None:
         """The draw under way was not answered in time, or failed: the worker is alone at once."""
@@ -294,6 +178,8 @@ class Worker(Deciding):
 
     def too_late(self, answer: Answer, asked: Ask) -> None:
         """An answer came after `lost`: what it grants goes back with the next draw."""
+        if not self.epoch:
+            self._learn_share(answer, asked)
         if answer.epoch != self.epoch:
             return
         self.offered_back += answer.offered
@@ -303,6 +189,14 @@ class Worker(Deciding):
                 hand.unneeded += given.within
                 hand.excess_unneeded += given.excess
                 self.note(hand)
+
+    def _learn_share(self, answer: Answer, asked: Ask) -> None:
+        """The first answer of all came too late: what it grants is of no use, but the share that it tells is. Only of
+        the last draw: a later one told the ledger that there is none."""
+        if self.sent is None and asked.number == self.draws:
+            self.epoch, self.share.held = answer.epoch, answer.share
+            self.alone_from = asked.clock + self.hold
+            self.be_alone(self._now)
 
     def _trim(self) -> None:
         while self.order and self.order[0][1].outcome != ASK:

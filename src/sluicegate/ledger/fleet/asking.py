@@ -1,0 +1,162 @@
+"""What a worker's next draw says and asks for."""
+
+from __future__ import annotations
+
+from math import exp
+
+from sluicegate.ledger.fleet.deciding import Deciding
+from sluicegate.ledger.fleet.drawing import SELDOM, moved, offered_target, own_target, turn_of
+from sluicegate.ledger.fleet.hands import Hand, Waiter
+from sluicegate.ledger.fleet.messages import LATELY, Ask, Terms, Want
+
+
+class Asking(Deciding):
+    """A worker that makes up its draws: see `Deciding`, and `worker.Worker`, which takes the answers."""
+
+    def ask(self, now: float) -> Ask:
+        """A draw, whether it is due or not."""
+        if now >= self.expires:
+            self.lapse()
+        elapsed = now - self.drawn_at
+        self.offered_flow = moved(self.offered_flow, self.came, elapsed)
+        self.came = 0.0
+        alone = self.share.alone
+        turn = turn_of(self.takes)
+        target = 0.0 if alone else offered_target(max(self.offered_flow, 0.0), self.limits.heaviest, turn)
+        pairs: list[tuple[Hand, Want]] = []
+        self.lost_at = self._patient_until(now)
+        noted, self.noted = self._to_be_told(now)
+        most = self.breadth.users
+        if len(noted) > most:
+            noted.sort(key=lambda hand: not hand.queue)  # who waits is asked for; the others with the next draw
+            self.noted += noted[most:]
+        for hand in noted[:most]:
+            hand.noted = False
+            self._wants_of(hand, now, turn, pairs)
+            if hand.within > 0.0 or hand.excess > 0.0:
+                self.note(hand)
+        self.draws += 1
+        ask = Ask(
+            worker=self.name,
+            life=self.life,
+            epoch=self.epoch,
+            number=self.draws,
+            clock=now,
+            terms=self._terms(),
+            share=self.share.held,
+            owed=self.owed,
+            offered=max(0.0, target - self.offered),
+            offered_held=max(0.0, self.offered),
+            offered_back=self.offered_back,
+            unsent=self.unsent,
+            throttled=self.throttled,
+            wants=tuple(want for _hand, want in pairs),
+        )
+        self.owed = self.offered_back = self.unsent = 0.0
+        self.throttled = self.urgent = False
+        self.target = target
+        self.drawn_at = now
+        self.pace.take(now)
+        self.sent = ask, pairs, now
+        return ask
+
+    def _patient_until(self, now: float) -> float:
+        """When a draw that is sent now is lost, in seconds.
+
+        Requests wait for `wait` at most, whatever comes of it. The draw itself may take until what is in hand has
+        expired: before, a worker that is alone admits nothing more than one that waits for its answer.
+        """
+        if self.share.alone or not self.epoch:
+            return now + max(self.wait, self.hold / 2)
+        return max(now + self.wait, self.alone_from)
+
+    def _to_be_told(self, now: float) -> tuple[list[Hand], list[Hand]]:
+        """Of whom this draw speaks, and who may wait for another one: as long as nothing is near to run short, those of
+        whom nothing is to be said but that little of their bank was used lately."""
+        if not self.ample:
+            return self.noted, []
+        part = 1.0 / (2 * self.workers)
+        told: list[Hand] = []
+        later: list[Hand] = []
+        for hand in self.noted:
+            seldom = hand.only_late and now - hand.late_at < SELDOM and hand.late < hand.depth * part
+            (later if seldom else told).append(hand)
+        return told, later
+
+    def _terms(self) -> Terms:
+        of = self.limits
+        return Terms(
+            of.maximum,
+            of.threshold,
+            of.burst_seconds,
+            of.calm_seconds,
+            of.heaviest,
+            of.sharing,
+            self.deepest,
+            self.hold,
+            self.lease,
+            self.settle,
+        )
+
+    def _wants_of(self, hand: Hand, now: float, turn: float, pairs: list[tuple[Hand, Want]]) -> None:
+        """What is to be said of one User: one want, and one more for each other reserve and weight that waits."""
+        groups: dict[tuple[float, float], list[Waiter]] = {}
+        if not self.share.alone:
+            for waiter in hand.queue:
+                waiter.asked = True
+                kept = waiter.reserve if self.active else 0.0
+                groups.setdefault((kept, waiter.weight), []).append(waiter)
+        elapsed = now - hand.drawn_at
+        hand.flow = moved(hand.flow, hand.spent, elapsed)
+        hand.flow_excess = moved(hand.flow_excess, hand.used_excess, elapsed)
+        hand.drawn_at = now
+        ((reserve, unit), first), *others = sorted(groups.items()) or [((0.0, self.limits.heaviest), [])]
+        keep, keep_excess = (
+            own_target(flow, unit, turn) if self.active else 0.0 for flow in (hand.flow, hand.flow_excess)
+        )
+        if self.share.alone:
+            keep, keep_excess = hand.within, hand.excess
+        hand.within, hand.excess = max(0.0, hand.within), max(0.0, hand.excess)  # a request may be short of an EPSILON
+        too_much, too_much_excess = max(0.0, hand.within - keep), max(0.0, hand.excess - keep_excess)
+        hand.within -= too_much
+        hand.excess -= too_much_excess
+        want = Want(
+            user=hand.name,
+            allocation=hand.allocation,
+            depth=hand.depth,
+            unit=unit,
+            reserve=reserve,
+            waiting=sum(waiter.weight for waiter in first),
+            ahead=max(0.0, keep - hand.within),
+            excess=max(0.0, keep_excess - hand.excess),
+            asked=hand.asked,
+            late=hand.late,
+            held=hand.within,
+            back=hand.unneeded + too_much,
+            excess_held=hand.excess,
+            excess_back=hand.excess_unneeded + too_much_excess,
+            alone=hand.alone,
+            age=max(self._age(first, now), now - hand.late_at if hand.late else 0.0),
+        )
+        pairs.append((hand, want))
+        asked = hand.asked + want.waiting
+        for (reserve, unit), group in others:
+            waiting = sum(waiter.weight for waiter in group)
+            asked += waiting
+            more = Want(
+                hand.name,
+                hand.allocation,
+                hand.depth,
+                unit,
+                reserve,
+                waiting,
+                held=hand.within,
+                excess_held=hand.excess,
+                age=self._age(group, now),
+            )
+            pairs.append((hand, more))
+        hand.demand_here = hand.demand_here * exp(-elapsed / LATELY) + asked
+        hand.begin_again()
+
+    def _age(self, waiting: list[Waiter], now: float) -> float:
+        return max(0.0, self.wait - (waiting[0].until - now)) if waiting else 0.0
