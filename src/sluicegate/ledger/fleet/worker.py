@@ -16,8 +16,8 @@ Told = list[tuple[Waiter, int]]
 class Worker(Asking):
     """A worker of a fleet: see `Deciding` and `Asking`.
 
-    Whoever drives it does, at `due`, or when `wake` is called: `tick`, then `next_ask`; sends what that returns; and then
-    calls `take`, or `lost`, or (after `lost`) `too_late`.
+    Whoever drives it does, at `due`, or when `wake` is called: `tick`, then `next_ask`; sends what that returns; and
+    then calls `take`, or `lost`, or (after `lost`) `too_late`.
     """
 
     def tick(self, now: float) -> None:
@@ -161,6 +161,7 @@ class Worker(Asking):
             return
         (ask, pairs, _sent_at), self.sent = self.sent, None
         self.lost_draws += 1
+        self.breadth.took(float("inf"), self.wait)
         self.owed += ask.owed
         for hand, want in pairs:
             hand.late += want.late  # at worst it is charged twice: never too little
