@@ -11,12 +11,17 @@ from sluicegate.gateway.crew import Crew, command_of
 from sluicegate.settings.ledger import place
 
 
+def crew_of(config: Path) -> Crew:
+    """The crew of a configuration, without a ledger of its own."""
+    settings = reading.load(config, insecure=True)
+    elsewhere = settings.ledger.model_copy(update={"url": place("unix:///nobody")})
+    apart = settings.model_copy(update={"ledger": elsewhere})
+    return Crew(apart, lambda: apart, command_of(config, insecure=True))
+
+
 def main(config: Path) -> None:
     """Serve until SIGTERM."""
-    settings = reading.load(config, insecure=True)
-    elsewhere = settings.ledger.model_copy(update={"url": place("unix:///nobody")})  # so it starts no ledger of its own
-    crew = Crew(settings.model_copy(update={"ledger": elsewhere}), command_of(config, insecure=True))
-    uvloop.run(crew.run())
+    uvloop.run(crew_of(config).run())
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from bench.fleet.__main__ import _verdict, decision_table, gateway_table
+from bench.fleet.apart import crew_of
 from bench.fleet.gateways import ABOVE, APART, BELOW, FLEET, Books, Done, _asks, _settings
 from bench.fleet.trips import WAYS, Rate
 from bench.loader import Sent
@@ -68,3 +69,11 @@ def test_the_pages_have_every_row():
     assert any("2 (2 to 2) calls of the Valkey" in line for line in page)  # 20 in 2 s by 4 workers, rounded
     table = decision_table({(short, way): [Rate(10.0, 1.0, 5.0, 1.0)] * 2 for short in (False, True) for way in WAYS})
     assert sum("missed" in line for line in table) == 4
+
+
+def test_workers_that_share_nothing_start_no_ledger(tmp_path: Path):
+    config = tmp_path / "apart.toml"
+    config.write_text(_settings(Site(tmp_path, 9, None, ()), 8080, APART, BELOW, 4))
+    crew = crew_of(config)
+    assert crew.settings.gateway.workers == 4
+    assert str(crew.settings.ledger.url) == "unix:///nobody"

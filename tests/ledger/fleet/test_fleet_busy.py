@@ -172,6 +172,9 @@ def test_the_slower_the_ledger_the_more_is_drawn_at_once():
     assert offered_target(1000.0, 1.0, 0.2) > 2 * offered_target(1000.0, 1.0)
     assert own_target(40.0, 1.0) == 0.0
     assert own_target(40.0, 1.0, 0.2) == pytest.approx(8.0)
+    assert own_target(40.0, 1.0, most=0.9) == 0.0, "a small bank stays where everybody finds it"
+    assert own_target(40.0, 1.0, most=2.5) == 2.0
+    assert own_target(40.0, 1.0, most=50.0) == 3.0, "what comes in a turn, and what may come by chance"
 
 
 def test_a_worker_learns_how_long_a_draw_takes():
@@ -189,6 +192,7 @@ def test_who_waits_is_spoken_of_before_the_others_and_nobody_is_forgotten():
     worker.take(answer(worker.next_ask(0.0)), 0.0)
     worker.breadth.users = 10
     for n in range(40):
+        worker.account(f"u{n}").asked = 1.0
         worker.note(worker.account(f"u{n}"))
     waits(worker, 0.05, "u39")
     spoken = []
@@ -219,3 +223,23 @@ def test_below_the_threshold_a_ledger_that_cannot_speak_of_every_user_lets_every
     assert fleet.alone == 0
     assert outcomes.count(THROTTLED) <= len(outcomes) / 1000
     assert fleet.longest <= WAIT + 1e-6
+
+
+def test_tokens_in_hand_that_are_as_they_were_told_are_not_told_with_every_draw():
+    worker = begun(active=True)
+    told = waits(worker, 0.05, "b")
+    ask = worker.ask(0.06)
+    worker.take(answer(ask, active=True, within=3.0), 0.06)
+    assert told == [WITHIN]
+    hand = worker.account("b")
+    hand.flow = 60.0
+    assert [want.user for want in worker.ask(0.07).wants] == ["b"], "one was spent"
+    worker.take(answer(worker.sent[0], active=True), 0.07)
+    held = hand.within
+    assert held > 0
+    assert worker.ask(0.08).wants == ()
+    worker.take(answer(worker.sent[0], active=True), 0.08)
+    assert hand.within == held
+    ask = worker.ask(0.07 + SELDOM)
+    assert [want.user for want in ask.wants] == ["b"]
+    assert ask.wants[0].held + ask.wants[0].back == held, "what nobody asked for goes back"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import exp
 
 from sluicegate.ledger.fleet.deciding import Deciding
-from sluicegate.ledger.fleet.drawing import SELDOM, moved, offered_target, own_target, turn_of
+from sluicegate.ledger.fleet.drawing import PART, SELDOM, moved, offered_target, own_target, turn_of
 from sluicegate.ledger.fleet.hands import Hand, Waiter
 from sluicegate.ledger.fleet.messages import LATELY, Ask, Terms, Want
 
@@ -71,15 +71,14 @@ class Asking(Deciding):
         return max(now + self.wait, self.alone_from)
 
     def _to_be_told(self, now: float) -> tuple[list[Hand], list[Hand]]:
-        """Of whom this draw speaks, and who may wait for another one: as long as nothing is near to run short, those of
-        whom nothing is to be said but that little of their bank was used lately."""
-        if not self.ample:
-            return self.noted, []
-        part = 1.0 / (2 * self.workers)
+        """Of whom this draw speaks, and who may wait for another one: whose tokens in hand are as they were told, and,
+        as long as nothing is near to run short, of whose bank little was used lately."""
+        part = 1.0 / (2 * self.workers) if self.ample else 0.0
         told: list[Hand] = []
         later: list[Hand] = []
         for hand in self.noted:
-            seldom = hand.only_late and now - hand.late_at < SELDOM and hand.late < hand.depth * part
+            since = hand.late_at if hand.late else hand.drawn_at
+            seldom = now - since < SELDOM and hand.late <= hand.depth * part and not hand.moved
             (later if seldom else told).append(hand)
         return told, later
 
@@ -111,11 +110,11 @@ class Asking(Deciding):
         hand.flow_excess = moved(hand.flow_excess, hand.used_excess, elapsed)
         hand.drawn_at = now
         ((reserve, unit), first), *others = sorted(groups.items()) or [((0.0, self.limits.heaviest), [])]
-        keep, keep_excess = (
-            own_target(flow, unit, turn) if self.active else 0.0 for flow in (hand.flow, hand.flow_excess)
-        )
-        if self.share.alone:
-            keep, keep_excess = hand.within, hand.excess
+        keep, keep_excess = hand.within, hand.excess
+        if not self.share.alone:
+            most = PART * hand.bank / self.workers
+            keep = own_target(hand.flow, unit, turn, most) if self.active else 0.0
+            keep_excess = own_target(hand.flow_excess, unit, turn) if self.active else 0.0
         hand.within, hand.excess = max(0.0, hand.within), max(0.0, hand.excess)  # a request may be short of an EPSILON
         too_much, too_much_excess = max(0.0, hand.within - keep), max(0.0, hand.excess - keep_excess)
         hand.within -= too_much

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import ceil, floor, sqrt
 from typing import Final
 
 EVERY_ACTIVE: Final = 0.04
@@ -18,6 +18,9 @@ FEWEST: Final = 4  # Users of a draw
 NARROWER: Final = 0.7
 WIDER: Final = 8  # it grows by an eighth
 FIRST: Final = 8  # of a worker that begins: very many may do so at once
+RARE: Final = 0.2  # SR in a turn: a token for it would lapse, most times
+PART: Final = 0.25  # of a User's bank may lie at workers who have no use for it just now
+CHANCE: Final = 1.5  # standard deviations of what comes in a turn
 BIG: Final = 2.0  # SR in a turn: less than that is drawn when it is asked for
 SPREAD: Final = 4.0  # standard deviations of what comes that offered tokens must bear
 LEAST: Final = 8.0  # heaviest requests: a quiet worker holds so many offered tokens, where the bank bears it
@@ -89,8 +92,14 @@ def offered_target(flow: float, heaviest: float, turn: float = TURN) -> float:
     return max(LEAST * heaviest, expected + SPREAD * sqrt(expected * heaviest))
 
 
-def own_target(flow: float, unit: float, turn: float = TURN) -> float:
-    """How many tokens of one User a worker holds, in SR: none of a small flow, or its only token may lie there while
-    the request comes elsewhere."""
+def own_target(flow: float, unit: float, turn: float = TURN, most: float = 0.0) -> float:
+    """How many tokens of one User a worker holds, in SR, where the User spends `flow` of them (SR/s) there.
+
+    Of a small flow none, or the User's only token may lie there while its request comes elsewhere; but `most` (SR), a
+    small part of what the User's bank holds, may lie anywhere: then as many as bear what comes in a turn by chance too.
+    """
     expected = flow * turn
+    if most >= unit and expected >= RARE * unit:
+        wanted = ceil((expected + CHANCE * sqrt(expected * unit)) / unit)
+        return min(wanted, floor(most / unit)) * unit
     return expected if expected >= BIG * unit else 0.0

@@ -73,11 +73,11 @@ class Hand(Mirror):
         self.drawn_at = self.late_at = now
 
     @property
-    def only_late(self) -> bool:
-        """Whether nothing is to be told of it but `late`."""
-        return not (
+    def moved(self) -> bool:
+        """Whether more is to be told of it than `late`: it needs something, or has in hand what was not told."""
+        return bool(
             self.queue
-            or self.within + self.excess + self.spent + self.used_excess
+            or self.spent + self.used_excess
             or self.asked + self.alone + self.unneeded + self.excess_unneeded
         )
 
