@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import tempfile
 import threading
 
 import pytest
@@ -216,7 +217,8 @@ def started(folder, text):
     """A crew that does not start: what it said, and its exit code."""
     config = folder / "gateway.toml"
     config.write_text(text)
-    before = set(os.listdir("/tmp"))
-    done = serve(config, 60)
-    assert not [name for name in set(os.listdir("/tmp")) - before if name.startswith("sluicegate-ledger-")]
+    with tempfile.TemporaryDirectory(dir="/tmp") as own, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", own)  # other crews of this machine have theirs in /tmp
+        done = serve(config, 60)
+        assert os.listdir(own) == []
     return done
