@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def provider(people: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE)
 
 
 def _await(url: str, process: subprocess.Popen[bytes]) -> None:

@@ -39,7 +39,7 @@ class Stuck(io.StringIO):
 
     def write(self, text: str) -> int:
         self.waits.set()
-        self.reads.wait(10)
+        self.reads.wait(60)
         return super().write(text)
 
     def fileno(self) -> int:
@@ -105,7 +105,7 @@ def test_a_reader_that_does_not_read_costs_lines_beyond_the_queue_and_no_time(mo
     stream = Stuck()
     log = Log(stream, json_lines=True)
     logger().info("first")
-    assert stream.waits.wait(5)
+    assert stream.waits.wait(60)
     for _ in range(30):
         logger().info("something")
     assert log.handler.dropped == 20
@@ -120,7 +120,7 @@ def test_the_end_does_not_wait_for_a_reader_that_does_not_read(monkeypatch) -> N
     log = Log(stream, json_lines=True)
     for _ in range(10):
         logger().info("something")
-    assert stream.waits.wait(5)
+    assert stream.waits.wait(60)
     log.close(patience=0.05)
     assert log._thread.is_alive()
     stream.reads.set()

@@ -55,12 +55,12 @@ def serving(respond, context=None):
 
     thread = threading.Thread(target=run)
     thread.start()
-    ready.wait(5)
+    ready.wait(60)
     try:
         yield port, seen
     finally:
         asyncio.run_coroutine_threadsafe(stop(), loop)
-        thread.join(5)
+        thread.join(60)
 
 
 def always(answer):

@@ -49,7 +49,7 @@ def test_the_gateway_takes_its_configuration(site, case):
 def test_haproxy_takes_its_configuration(site, case):
     peers._haproxy(site, case, 18081)
     command = ["haproxy", "-c", "-f", str(site.work / "haproxy.cfg")]
-    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert said.returncode == 0, said.stderr
 
 
@@ -58,7 +58,7 @@ def test_haproxy_takes_its_configuration(site, case):
 def test_nginx_takes_its_configuration(site, case):
     peers._nginx(site, case, 18081)
     command = ["nginx", "-t", "-e", "stderr", "-c", str(site.work / "nginx.conf")]
-    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert said.returncode == 0, said.stderr
 
 

@@ -73,7 +73,7 @@ def test_a_server_runs_until_its_context_ends_and_leaves_its_port_free(tmp_path)
 def test_a_child_that_ignores_the_signal_is_not_left_behind(tmp_path):
     with server(tmp_path, "with a child") as running:
         child = int(running.log.read_text())
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and alive(child):
         time.sleep(0.01)
     assert not alive(child)

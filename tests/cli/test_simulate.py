@@ -152,7 +152,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process_and_over_several(
 
 def gone(group: int) -> bool:
     """Whether the processes of a group end by themselves: those of the library that keeps its files need a moment."""
-    for _ in range(200):
+    for _ in range(600):
         try:
             os.killpg(group, 0)
         except ProcessLookupError:

@@ -21,7 +21,7 @@ def once_open(url, body):
     """The answer, once connections are taken again."""
     for _ in range(400):
         try:
-            with urllib.request.urlopen(url, body, timeout=20) as answer:
+            with urllib.request.urlopen(url, body, timeout=60) as answer:
                 return answer.read()
         except OSError:
             time.sleep(0.02)
@@ -88,16 +88,16 @@ def test_a_csp_serves_until_it_is_told_to_end(ending, tmp_path):
             assert line.startswith("stand-in CSP south listens on http://127.0.0.1:")
             main_url, control_url = re.findall(r"http://[0-9.]+:\d+", line)
             body = compose_request("90-B3-D5-1F-30-01-00-00", "00-DB-12-34-56-78-90-A0", 1, "2.2")
-            with urllib.request.urlopen(f"{main_url}/api/v1/serviceS", body, timeout=20) as answer:
+            with urllib.request.urlopen(f"{main_url}/api/v1/serviceS", body, timeout=60) as answer:
                 assert b">I0<" in answer.read()
-            with urllib.request.urlopen(f"{control_url}/stand-in/control", b'{"state": "down"}', timeout=20) as answer:
+            with urllib.request.urlopen(f"{control_url}/stand-in/control", b'{"state": "down"}', timeout=60) as answer:
                 assert json.load(answer)["behaviour"]["busy_seconds"] == 9
             with pytest.raises(OSError, match="refused"):
-                urllib.request.urlopen(main_url, timeout=20)
-            urllib.request.urlopen(f"{control_url}/stand-in/control", b'{"state": "up"}', timeout=20).close()
+                urllib.request.urlopen(main_url, timeout=60)
+            urllib.request.urlopen(f"{control_url}/stand-in/control", b'{"state": "up"}', timeout=60).close()
             assert b">I0<" in once_open(f"{main_url}/api/v1/serviceS", body)
             child.send_signal(ending)
-            out, errors = child.communicate(timeout=20)
+            out, errors = child.communicate(timeout=60)
         finally:
             child.kill()
     assert (child.returncode, errors) == (0, "")
@@ -113,7 +113,7 @@ def test_a_user_serves_until_it_is_told_to_end():
         try:
             assert child.stdout.readline().startswith("stand-in User Small Supplier listens on http://127.0.0.1:")
             child.send_signal(signal.SIGTERM)
-            out, errors = child.communicate(timeout=20)
+            out, errors = child.communicate(timeout=60)
         finally:
             child.kill()
     assert (child.returncode, errors, out) == (0, "", "ended: arrived 0, taken: nothing; repeated 0\n")

@@ -55,7 +55,7 @@ def lost(*_):
 
 async def never(*_):
     """No answer comes."""
-    await asyncio.sleep(60)
+    await asyncio.sleep(600)
 
 
 def throttled(seconds=1):

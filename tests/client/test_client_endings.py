@@ -143,12 +143,11 @@ def test_a_post_that_is_broken_off_as_its_turn_comes_gives_its_connection_back()
 def test_close_ends_every_post_at_once(answer):
     async def go():
         client, _ = client_of(answer)
-        posts = [asyncio.create_task(client.post(message(n, device=n), deadline=60)) for n in range(3)]
+        posts = [asyncio.create_task(client.post(message(n, device=n), deadline=600)) for n in range(3)]
         await asyncio.sleep(0.05)
-        begun = time.monotonic()
-        await client.close()
-        ended = await asyncio.gather(*posts, return_exceptions=True)
-        assert time.monotonic() - begun < 2
+        async with asyncio.timeout(30):  # only a close that waits for a deadline takes as long
+            await client.close()
+            ended = await asyncio.gather(*posts, return_exceptions=True)
         assert [type(one) for one in ended] == [Expired] * 3
         await client.close()
 
@@ -166,7 +165,7 @@ def test_closing_a_blocking_client_leaves_nobody_waiting(answer):
 
     def post(counter):
         try:
-            client.post(message(counter, device=counter), deadline=60)
+            client.post(message(counter, device=counter), deadline=600)
         except Expired as error:
             ended.append(error)
 
@@ -178,7 +177,7 @@ def test_closing_a_blocking_client_leaves_nobody_waiting(answer):
     for thread in closers:
         thread.start()
     for thread in (*threads, *closers):
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive()
     assert len(ended) == 4
 
@@ -200,7 +199,7 @@ def test_threads_that_post_while_another_closes_all_come_to_an_end():
         time.sleep(0.01)
         client.close()
         for thread in threads:
-            thread.join(5)
+            thread.join(60)
             assert not thread.is_alive()
 
 
@@ -236,7 +235,7 @@ def test_ctrl_c_ends_a_program_that_waits_in_two_threads():
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
         try:
-            said, complained = process.communicate(timeout=20)
+            said, complained = process.communicate(timeout=60)
         finally:
             process.kill()
     assert (process.returncode, complained) == (0, "")

@@ -41,7 +41,7 @@ def gateway(tmp_path):
             stack.enter_context(process)
             stack.callback(process.terminate)
         for port in ports[:2]:
-            until = time.monotonic() + 20
+            until = time.monotonic() + 60
             while socket.socket().connect_ex(("127.0.0.1", port)) and time.monotonic() < until:
                 time.sleep(0.02)
         yield ports[0]

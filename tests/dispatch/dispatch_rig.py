@@ -34,7 +34,7 @@ from sluicegate.simulate.standin_csp import Behaviour, CspSettings, StandInCsp, 
 from sluicegate.simulate.standin_csp import Settings as UserSettings
 from sluicegate.simulate.standin_csp.outcomes import Outcomes
 
-PATIENCE, WHOLE = 10.0, 25.0
+PATIENCE, WHOLE = 60.0, 120.0
 """Seconds for what a test waits for, and for a whole test."""
 
 LARGE, SMALL, NONE = "Large Supplier A", "Small Supplier C", "Newcomer D"

@@ -100,7 +100,7 @@ async def test_sigterm_ends_what_is_being_delivered_and_leaves_nothing_claimed(w
     await until(lambda: csp.in_progress == 8)
     before = len(csp.heard)
     os.kill(os.getpid(), signal.SIGTERM)
-    await asyncio.wait_for(running.task, 5)
+    await asyncio.wait_for(running.task, 60)
     assert len(csp.heard) == before == csp.executed  # nothing was begun, and all had their answer
     found = dict(rows(world, "SELECT state, count(*) FROM parcel GROUP BY state"))  # type: ignore[arg-type]
     assert set(found) == {State.DELIVERED, State.READY, State.BLOCKED}
@@ -128,7 +128,7 @@ async def test_what_outlasts_a_drain_is_given_back_marked(world: World) -> None:
         pass
     else:
         assert code_of(answer) == (503, "draining")
-    await asyncio.wait_for(running.task, 5)
+    await asyncio.wait_for(running.task, 60)
     assert rows(world, "SELECT state, repeated, attempts, count(*) FROM parcel GROUP BY 1, 2, 3") == [
         (State.READY, 1, 0, 8)
     ]

@@ -170,8 +170,9 @@ async def test_what_comes_while_all_places_are_taken_goes_as_soon_as_one_is_free
     await running.take_all([sr(device(number), number)] for number in range(200))
     await until(lambda: csp.executed == 200)
     assert {one.beside for one in csp.heard} == {0}
-    # Each could wait for half a second if the end of an attempt began nothing: 100 s, where a fifth of one is enough.
-    assert monotonic() - began < 15
+    # Each would wait for half a second if the end of an attempt began nothing: 100 s, where a fifth of one is enough.
+    # `until` has ended before: no busy machine comes near to this.
+    assert monotonic() - began < 60
 
 
 @in_a_loop

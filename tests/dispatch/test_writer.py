@@ -41,7 +41,7 @@ class FakeStore:
     @contextmanager
     def transaction(self):
         self.threads.add(threading.get_ident())
-        self.gate.wait(5)
+        self.gate.wait(60)
         self._now = []
         yield self
         if self.fails:
@@ -116,7 +116,7 @@ def running(test, lease=60.0):
         writer = Writer(store, told, lease)
         writer.start()
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await test(writer, store, told)
         finally:
             store.gate.set()

@@ -38,7 +38,7 @@ class Machine:
         said = {**os.environ, **environment(self._library, self.live, self.shadow), **more}
         done = subprocess.run(
             [sys.executable, "-c", HEAD + program + "\nos.kill(os.getpid(), 9)", str(self.live)],
-            env=said, capture_output=True, text=True, timeout=30, check=False,
+            env=said, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == -9, done.stderr
 

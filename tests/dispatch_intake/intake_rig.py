@@ -164,7 +164,7 @@ class Listening:
 
     def stop(self) -> None:
         self._uvicorn.should_exit = True
-        self._thread.join(10)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
 
@@ -187,7 +187,7 @@ class Running:
             return read_answer(connection)
 
     def connected(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self._port), timeout=10)
+        return socket.create_connection(("127.0.0.1", self._port), timeout=60)
 
 
 @dataclass(frozen=True)

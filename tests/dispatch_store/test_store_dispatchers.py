@@ -69,7 +69,7 @@ def test_the_same_keys_at_the_same_time_are_accepted_once(shared: Opener) -> Non
         ]
         try:
             for batch in batches:
-                start.wait(30)
+                start.wait(60)
                 receipts[which] += accept(stores[which], *batch)
         except BaseException as error:
             wrong.append(error)

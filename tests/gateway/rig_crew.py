@@ -22,12 +22,12 @@ class Crew:
 
     def __init__(self, process: Process, workers: int) -> None:
         self.process, self.count = process, workers
-        wait_for(lambda: process.events("serving with workers"), "\n".join(process.log), 30)
+        wait_for(lambda: process.events("serving with workers"), "\n".join(process.log))
         self.full()
 
     def full(self) -> None:
         """Wait until each slot has a worker that serves, and the ledger has answered it."""
-        wait_for(lambda: len(self.workers()) == self.count and self.valkey() is not None, "", 20)
+        wait_for(lambda: len(self.workers()) == self.count and self.valkey() is not None)
         wait_for(lambda: all(well(self.process.port) for _ in range(10)))  # its banks begin empty
 
     def workers(self) -> dict[int, int]:

@@ -46,7 +46,7 @@ class Door:
     def stop(self) -> None:
         self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(START)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -10,7 +10,7 @@ from typing import Any
 
 from sluicegate.duis import compose_request
 
-PATIENCE = 10.0  # seconds after which a test that waits has failed
+PATIENCE = 60.0  # seconds after which a test that waits has failed: the machine may be busy
 LARGE, SMALL, TINY = "90-B3-D5-1F-30-01-00-00", "90-B3-D5-1F-30-02-00-00", "90-B3-D5-1F-30-03-00-00"
 STRANGER = "90-B3-D5-1F-30-99-00-00"
 DEVICE = "00-DB-12-34-56-78-90-A0"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rig_client import fetch
-from rig_material import wait_for
+from rig_material import PATIENCE, wait_for
 
 
 class Process:
@@ -41,7 +41,7 @@ class Process:
             self._reader = threading.Thread(target=self._read, daemon=True)
             self._reader.start()
         if ready:
-            wait_for(self.ready, "the gateway does not listen", 20)
+            wait_for(self.ready, "the gateway does not listen")
 
     def ready(self) -> bool:
         assert self.process.poll() is None, "\n".join(self.log)
@@ -79,13 +79,13 @@ class Process:
         if self.process.poll() is None:
             self.kill(number)
         try:
-            code = self.process.wait(20)
+            code = self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
             raise AssertionError("the process did not stop") from None
         if self.process.stderr is not None:
-            self._reader.join(5)
+            self._reader.join(PATIENCE)
             self.process.stderr.close()
         return code
 

@@ -34,7 +34,7 @@ class Line:
         self.sock = sock
         self.number = number
         self._buffer = b""
-        self.sock.settimeout(PATIENCE * 3)
+        self.sock.settimeout(PATIENCE * 2)
 
     def more(self) -> bool:
         octets = self.sock.recv(65536)
@@ -146,6 +146,7 @@ class ScriptedUpstream:
         self.errors: list[BaseException] = []
         self.released = threading.Event()  # for scripts that wait for the test's word
         self._threads: list[threading.Thread] = []
+        self._accepting: list[threading.Thread] = []
         self._listening = socket.socket()
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listening.bind(("127.0.0.1", 0))
@@ -161,7 +162,8 @@ class ScriptedUpstream:
         if not self._open:
             self._listening.listen(512)
             self._open = True
-            threading.Thread(target=self._accept, args=(self._listening,), daemon=True).start()
+            self._accepting.append(threading.Thread(target=self._accept, args=(self._listening,), daemon=True))
+            self._accepting[-1].start()
 
     def stop(self) -> None:
         """Refuse connections from now on; the port stays ours for `restart`. Lines that are open stay open."""
@@ -178,6 +180,8 @@ class ScriptedUpstream:
         self.released.set()
         self.stop()
         self._listening.close()
+        for accepting in self._accepting:  # first: while it lives, there may come another line
+            accepting.join(PATIENCE)
         for line in self.lines:
             with contextlib.suppress(OSError):
                 line.sock.shutdown(socket.SHUT_RDWR)
@@ -196,8 +200,8 @@ class ScriptedUpstream:
             line = Line(self, sock, len(self.lines))
             self.lines.append(line)
             thread = threading.Thread(target=self._run, args=(line,), daemon=True)
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)
 
     def _run(self, line: Line) -> None:
         try:

@@ -72,6 +72,7 @@ def names(path) -> set[str]:
         return set(server.hkeys("sluicegate:{sluicegate}:workers"))
 
 
+@pytest.mark.long
 def test_workers_are_replaced_one_by_one_and_no_request_is_lost(crew):
     # A worker that starts takes a core: with 50 ms on two busy ones draws come late, and who is alone throttles.
     running = crew(ledger={"wait": 0.5, "hold": 3})
@@ -80,7 +81,7 @@ def test_workers_are_replaced_one_by_one_and_no_request_is_lost(crew):
     try:
         stream.more(100)
         running.process.kill(signal.SIGUSR2)
-        wait_for(lambda: running.process.events("the workers are replaced") or stream.lost, "", 60)
+        wait_for(lambda: running.process.events("the workers are replaced") or stream.lost)
         stream.more(100)
     finally:
         stream.stop()
@@ -94,10 +95,12 @@ def test_workers_are_replaced_one_by_one_and_no_request_is_lost(crew):
 
 def test_a_worker_that_is_told_to_be_replaced_twice_is_so_once_at_a_time(crew):
     running = crew()
+    before = running.workers()
     for _ in range(3):
         running.process.kill(signal.SIGUSR2)
-    wait_for(lambda: running.process.events("the workers are replaced"), "", 60)
+    wait_for(lambda: running.process.events("the workers are replaced"))
     assert len(running.workers()) == WORKERS
+    assert not set(running.workers().values()) & set(before.values())
     assert running.process.stop() == 0
 
 
@@ -133,7 +136,7 @@ def test_kill_9_of_the_parent_ends_all_workers_and_the_valkey(crew):
     everybody = [*running.workers().values(), running.valkey()]
     folder = running.folder()
     kill(running.process.process.pid)
-    wait_for(lambda: all(map(gone, everybody)), "", 30)
+    wait_for(lambda: all(map(gone, everybody)))
     wait_for(lambda: not folder.exists())
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", running.process.port), 1)
@@ -217,8 +220,7 @@ def started(folder, text):
     """A crew that does not start: what it said, and its exit code."""
     config = folder / "gateway.toml"
     config.write_text(text)
-    with tempfile.TemporaryDirectory(dir="/tmp") as own, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMPDIR", own)  # other crews of this machine have theirs in /tmp
-        done = serve(config, 60)
-        assert os.listdir(own) == []
+    with tempfile.TemporaryDirectory(dir="/tmp") as temporary:  # its own, and short: a socket's path has its limit
+        done = serve(config, TMPDIR=temporary)
+        assert os.listdir(temporary) == []
     return done

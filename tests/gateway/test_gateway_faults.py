@@ -61,7 +61,7 @@ def loop_of(running):
 def again(running):
     """Its thread has another connection."""
     work = running.gateway.operations._worker.do(lambda store: store._disconnect())
-    asyncio.run_coroutine_threadsafe(work, loop_of(running)).result(10)
+    asyncio.run_coroutine_threadsafe(work, loop_of(running)).result(60)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def send(port: int, count: int) -> list[int]:
 def fleet(process, **tables):
     """Two workers, both drawing."""
     made = process(gateway={"workers": 2}, **tables)
-    wait_for(lambda: made.events("serving with workers"), "the workers do not serve", 30)
+    wait_for(lambda: made.events("serving with workers"), "the workers do not serve")
     wait_for(lambda: len(listed(made)) == 2 and all(one["tells"] for one in listed(made)), "one tells nothing")
     wait_for(
         lambda: made.status()["ledger"]["fleet"]["banks"]["offered"] > 100, "the ledger began empty, and stays so", 20
@@ -83,9 +83,9 @@ def test_what_a_worker_counted_stays_when_it_is_killed_and_another_takes_its_pla
     wait_for(lambda: within(made) == SENT)
     other = next(one for one in listed(made) if not one["this"])
     os.kill(workers_of(made)[2], signal.SIGKILL)
-    wait_for(lambda: str(other["name"]) not in {one["name"] for one in listed(made) if one["tells"]}, "", 30)
+    wait_for(lambda: str(other["name"]) not in {one["name"] for one in listed(made) if one["tells"]})
     assert within(made) == SENT
-    wait_for(lambda: sum(bool(one["tells"]) for one in listed(made)) == 2, "nobody took its place", 30)
+    wait_for(lambda: sum(bool(one["tells"]) for one in listed(made)) == 2, "nobody took its place")
     assert set(send(made.port, SENT)) == {200}
     wait_for(lambda: within(made) == 2 * SENT, "the sum is not what was sent")
 
@@ -139,8 +139,8 @@ def test_of_two_machines_on_one_database_each_shows_both_and_one_writes_for_both
         return [each.status()["ledger"]["fleet"]["writes_history"] for each in machines]
 
     for each in machines:
-        wait_for(lambda each=each: each.status()["ledger"]["fleet"]["banks"], "it does not look", 20)
-        wait_for(lambda each=each: each.status()["ledger"]["fleet"]["banks"]["offered"] > 100, "it stays empty", 20)
+        wait_for(lambda each=each: each.status()["ledger"]["fleet"]["banks"], "it does not look")
+        wait_for(lambda each=each: each.status()["ledger"]["fleet"]["banks"]["offered"] > 100, "it stays empty")
         wait_for(lambda each=each: sum(bool(one["tells"]) for one in listed(each)) == 2, "one tells nothing")
     assert sorted(map(bool, writers())) == [False, True]
     for each in machines:

@@ -124,5 +124,5 @@ def test_the_allocation_is_stated_within_a_hundredth_where_an_hour_can_say_it(al
     assert window in WINDOWS
     assert abs(quota / window - allocation) <= 0.5 / 3600 + 0.01 * allocation
     remaining, seconds = (int(one.split("=")[1]) for one in now.removeprefix('RateLimit: "allocation";').split(";"))
-    assert 0 <= remaining <= depth
+    assert 0 <= remaining <= depth + 1e-6  # within the tolerance by which a bank holds a request
     assert 0 <= seconds <= depth / allocation + 1

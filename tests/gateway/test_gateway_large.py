@@ -5,7 +5,7 @@ import hashlib
 import tracemalloc
 from time import monotonic
 
-from rig import Client, ask, message, request, wait_for
+from rig import PATIENCE, Client, ask, message, request, wait_for
 
 FIRMWARE = message(srv="11.1", size=16_000_000)
 FOUR_MB = 4 * 1024 * 1024
@@ -78,7 +78,7 @@ def test_an_upstream_that_reads_slowly_holds_the_sender_back(gateway, upstream) 
         transport = running.gateway._reception.connections.copy().pop().exchange.upstream.transport
         assert transport.get_write_buffer_size() < 1_000_000
         assert client.silent(0.9), "it is not the sender that is slow: no 408"
-        client.sock.settimeout(10)
+        client.sock.settimeout(PATIENCE)
         upstream.released.set()
         client.sock.sendall(octets[sent:])
         assert client.answer().status == 200
@@ -92,7 +92,7 @@ def test_an_upstream_that_reads_nothing_is_504(gateway, upstream) -> None:
         client.sock.settimeout(0.2)
         with contextlib.suppress(TimeoutError, ConnectionError):
             client.sock.sendall(request(FIRMWARE))
-        client.sock.settimeout(10)
+        client.sock.settimeout(PATIENCE)
         assert client.answer().kind == "upstream-too-slow"
     running.settled()
 
@@ -127,7 +127,7 @@ def test_a_sender_that_reads_slowly_holds_the_upstream_back(gateway, upstream) -
                 got = client.sock.recv_into(zeros, min(left, len(zeros)))
                 assert got, f"{left} octets are missing"
                 left -= got
-            client.sock.settimeout(10)
+            client.sock.settimeout(PATIENCE)
             assert client.send(request()).answer(head_only=True).status == 200
 
     assert peak_of(read) < FOUR_MB * 2

@@ -155,13 +155,14 @@ def test_a_broken_log_stops_no_request(process, upstream, log) -> None:
         assert running.stop() == 0
 
 
-def serve(config, timeout=20):
+def serve(config, **environment):
     code = "from sluicegate.cli import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, "serve", "--config", str(config)],
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=60,
+        env={**os.environ, **environment},
         check=False,
     )
 

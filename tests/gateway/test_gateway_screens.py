@@ -17,9 +17,9 @@ from sluicegate.operations.store import tokens, trail
 from sluicegate.operations.store.store import OperationsStore
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser():
-    """A browser of the machine; skips where there is none."""
+    """A browser of the machine; skips where there is none. For one file: Playwright keeps the thread's event loop."""
     api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
     found = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
     if found is None:
@@ -36,12 +36,14 @@ def signed_in(gateway, tmp_path, browser):
     running = gateway(**TABLES, account={"listen": "127.0.0.1:0"}, record={"folder": "record"})
     store = OperationsStore(str(tmp_path / "operations.db"))
 
-    failures = []
+    failures, contexts = [], []
 
     def sign_in(role, name):
         with store.changing() as connection:
             shown, _, _ = tokens.create(connection, role=role, name=name, days=1, note="", who="op", at=trail.now())
-        page = browser.new_page()
+        contexts.append(browser.new_context())
+        page = contexts[-1].new_page()
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: failures.append(str(error)))
         page.goto(f"http://127.0.0.1:{running.gateway.site.port}/")
         assert "/sign-in?next=" in page.url
@@ -52,6 +54,8 @@ def signed_in(gateway, tmp_path, browser):
 
     sign_in.running, sign_in.store = running, store
     yield sign_in
+    for context in contexts:
+        context.close()
     store.close()
     assert failures == []
 
@@ -134,7 +138,7 @@ def test_a_user_sets_its_priorities_after_it_was_told_what_would_have_happened(s
     page.wait_for_selector("#priorities [role=alert] >> text=nonsense")
     page.get_by_label("SRVs of class 1").fill("2.*")
     page.get_by_role("button", name="What would have happened?").click()
-    page.wait_for_selector(".outcome:not([hidden])", timeout=60_000)
+    page.wait_for_selector(".outcome:not([hidden])")
     assert "what" in page.locator(".outcome").inner_text().lower()
     assert signed_in.running.gateway.book.holders[1].profile is None, "nothing is set yet"
     page.get_by_role("button", name="Set it").click()
@@ -163,7 +167,7 @@ def test_a_profile_that_somebody_else_has_changed_meanwhile_is_not_written_over(
         tab.get_by_label("Name of class 1").fill(name)
         tab.get_by_label("SRVs of class 1").fill("2.*")
         tab.get_by_role("button", name="What would have happened?").click()
-        tab.wait_for_selector(".outcome:not([hidden])", timeout=60_000)
+        tab.wait_for_selector(".outcome:not([hidden])")
     other.get_by_role("button", name="Set it").click()
     other.wait_for_selector("#priorities >> text=Version 1, set")
     page.get_by_role("button", name="Set it").click()

@@ -19,22 +19,27 @@ PEOPLE = (
 )
 
 
+@pytest.fixture(scope="module")
+def issuer():
+    with provider(PEOPLE) as address:
+        yield address
+
+
 @pytest.fixture
-def url(gateway, tmp_path):
+def url(gateway, tmp_path, issuer):
     """The site of a gateway, and what a browser must trust to ask it."""
     authority, port = Authority(tmp_path), free_port()
     own = authority.server()
     (tmp_path / "openid.secret").write_text("hunter2\n")
     site = f"https://127.0.0.1:{port}"
-    with provider(PEOPLE) as issuer:
-        openid = {
-            "issuer": issuer, "client_id": "sluicegate", "client_secret_file": "openid.secret",
-            "role": [{"value": "ops", "role": "operator"}, {"value": "large", "role": "user", "user": "Large"}],
-        }  # fmt: skip
-        tls = {"certificate": str(own.pem), "key": str(own.key_pem)}
-        account = {"listen": f"127.0.0.1:{port}", "tls": tls}
-        gateway(users=users(), **TABLES | {"account": account}, sign_in={"url": site, "openid": openid})
-        yield site, ssl.create_default_context(cafile=str(authority.pem))
+    openid = {
+        "issuer": issuer, "client_id": "sluicegate", "client_secret_file": "openid.secret",
+        "role": [{"value": "ops", "role": "operator"}, {"value": "large", "role": "user", "user": "Large"}],
+    }  # fmt: skip
+    tls = {"certificate": str(own.pem), "key": str(own.key_pem)}
+    account = {"listen": f"127.0.0.1:{port}", "tls": tls}
+    gateway(users=users(), **TABLES | {"account": account}, sign_in={"url": site, "openid": openid})
+    return site, ssl.create_default_context(cafile=str(authority.pem))
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ class Storm:
     def __exit__(self, *_):
         self._over.set()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
         assert not any(thread.is_alive() for thread in self._threads)
         assert self.failed == []
 

@@ -469,7 +469,7 @@ def test_a_user_that_was_taken_out_leaves_no_places_behind(gateway, upstream):
 
     def hold(line):
         line.request()
-        upstream.released.wait(10)
+        upstream.released.wait(60)
         line.answer()
 
     upstream.script = hold

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from sluicegate.http.post import Caller
 from sluicegate.settings import Timeouts, Upstream
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 @dataclass

@@ -31,7 +31,7 @@ from sluicegate.relay.tally import Tally
 from sluicegate.relay.waiting import WaitingLine
 from sluicegate.settings import Relay, parse_relay
 
-PATIENCE, WHOLE = 20.0, 60.0
+PATIENCE, WHOLE = 60.0, 120.0
 """Seconds for what a test waits for, and for a whole test."""
 USER = "90-B3-D5-1F-30-01-00-00"
 DSP = "90-B3-D5-1F-30-00-00-02"

@@ -72,7 +72,7 @@ def running(*words: str, event: str = "") -> Iterator[dict[str, str]]:
             raise AssertionError(lines)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
         assert process.returncode in (0, -signal.SIGTERM)  # of a child that had hardly begun
 
 
@@ -104,9 +104,9 @@ def test_a_message_through_the_relay_and_the_gateway_with_the_users_certificate(
         (tmp_path / "relay.toml").write_text(RELAY.format(gateway=listen))
         relay = stack.enter_context(running("relay", "--config", str(tmp_path / "relay.toml"), event="relaying"))
         asked = Request(f"http://{relay['listen']}/api/v1/serviceS", body, {"Content-Type": "application/xml"})
-        with urlopen(asked, timeout=10) as answer:
+        with urlopen(asked, timeout=60) as answer:
             told = read_response(answer.read())
         assert (told.code, told.request_id) == ("I99", request_id(device(1), 1))
-        with urlopen(f"http://{relay['admin']}/api/v1/status", timeout=10) as answer:
+        with urlopen(f"http://{relay['admin']}/api/v1/status", timeout=60) as answer:
             status = json.load(answer)
         assert status["gateway"]["allocation"] == 300

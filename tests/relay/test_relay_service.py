@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from relay_rig import TOP_UP, device, in_a_loop, kind_of, request_id, sr, turns, until
+from relay_rig import PATIENCE, TOP_UP, device, in_a_loop, kind_of, request_id, sr, turns, until
 from relay_service_rig import Came, House
 
 from sluicegate.database.errors import StoreError
@@ -173,7 +173,7 @@ async def test_sigterm_ends_what_is_under_way_and_keeps_what_waits(house: House)
     held.set()
     assert (await under_way).status == 200
     assert kind_of(await waits) == (503, "draining")
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE)
     house.services.clear()
     later = await house.relay(gateway.port)
     await until(lambda: len(gateway.came) == 2)

@@ -80,7 +80,7 @@ def free() -> int:
 
 
 def told(address: str) -> dict:
-    with urlopen(f"http://{address}/api/v1/status", timeout=10) as answer:
+    with urlopen(f"http://{address}/api/v1/status", timeout=60) as answer:
         return json.load(answer)
 
 

@@ -164,7 +164,7 @@ def postgresql():
         yield url
     finally:
         server.send_signal(signal.SIGINT)  # whoever is connected is cut off
-        server.wait(20)
+        server.wait(60)
         shutil.rmtree(folder)
 
 

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from rig_screens import Served, Standing, configuration
+from rig_screens import PATIENCE, Served, Standing, configuration
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
@@ -21,9 +21,12 @@ QUIET = (
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A browser of the machine; skips where there is none. For one test: Playwright keeps the thread's event loop."""
+    """A browser of the machine; skips where there is none. For one file: Playwright keeps the thread's event loop.
+
+    Each page has a context of its own: nothing of one test is seen in another.
+    """
     api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
@@ -63,7 +66,7 @@ def page(chromium: Any) -> Iterator[Callable[..., Any]]:
         if as_:
             context.add_cookies([{"name": "as", "value": as_.replace(" ", "_"), "url": served.url}])
         tab = context.new_page()
-        tab.set_default_timeout(15_000)
+        tab.set_default_timeout(PATIENCE * 1000)
         tab.on("pageerror", lambda error: failures.append(str(error)))
         tab.on("console", lambda said: failures.append(said.text) if "Content Security Policy" in said.text else None)
         tab.goto(served.url + path)

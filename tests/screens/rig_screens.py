@@ -31,7 +31,7 @@ from sluicegate.settings import parse
 from sluicegate.throttle import EXCESS, THROTTLED, WITHIN
 
 CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"  # noqa: E501
-PATIENCE = 20.0
+PATIENCE = 60.0  # seconds after which a test that waits has failed
 DEVICE = "00-DB-12-34-56-78-90-A0"
 KINDS = ("Supplier", "Networks", "Energy", "Power", "Gas")
 PLACES = ("Alder", "Birch", "Cedar", "Dover", "Elm", "Firth", "Glen", "Heath", "Isle", "Juniper")

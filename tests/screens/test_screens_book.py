@@ -9,7 +9,7 @@ from time import monotonic
 import pytest
 from rig_book import Kept
 from rig_screens import Standing, configuration, names
-from test_screens_browser import CONTRAST, wait_for_text
+from test_screens_browser import CONTRAST, SIDEWAYS, wait_for_text
 
 from sluicegate.operations.book import campaigns, versions
 from sluicegate.operations.book.campaigns import HOUR
@@ -245,13 +245,21 @@ def many(serve, kept):
     return serve(Standing(configuration([(name, 10.0) for name in who], 480, 300), monotonic()), kept=kept)
 
 
-@pytest.mark.parametrize("width", [360, 3840])
 @pytest.mark.parametrize(("path", "seen"), [("/book", "#change-rows tr"), ("/campaigns", "#come li")])
-def test_nothing_scrolls_sideways_and_words_stand_out(many, page, path, seen, width):
-    for scheme in ("light", "dark"):
-        tab = page(many, path, as_="operator/carol", width=width, color_scheme=scheme)
+def test_nothing_scrolls_sideways_and_words_stand_out(many, page, path, seen):
+    tab = page(many, "/static/mark.svg", as_="operator/carol", reduced_motion="reduce")
+    for width in (360, 3840):
+        tab.set_viewport_size({"width": width, "height": 800})
+        tab.goto(many.url + path)
         tab.locator(seen).nth(5).wait_for()
-        assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
-        assert tab.evaluate(CONTRAST) == []
+        assert tab.evaluate(SIDEWAYS) <= 0
+        both_schemes(tab)
         tab.get_by_role("button", name="Withdraw").first.click()
-        assert tab.evaluate(CONTRAST) == []
+        both_schemes(tab)
+
+
+def both_schemes(tab):
+    """The page's words stand out by day and by night."""
+    for scheme in ("light", "dark"):
+        tab.emulate_media(color_scheme=scheme)
+        assert tab.evaluate(CONTRAST) == [], scheme

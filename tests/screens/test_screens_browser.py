@@ -102,10 +102,13 @@ def test_srvs_and_what_is_around_the_gateway_are_shown_where_there_is_any(serve,
 @pytest.mark.parametrize("path", ["/", "/controls"])
 def test_a_page_says_that_it_is_stale_and_since_when_once_the_gateway_is_gone(serve, page, path):
     served = serve()
-    tab = page(served, path)
+    tab = page(served, "/static/mark.svg")
+    tab.clock.install()
+    tab.goto(served.url + path)
     wait_for_text(tab, "#link", "Live")
     assert tab.locator("#stale").is_hidden()
     served.stop()
+    tab.clock.run_for(10_000)
     tab.locator("#stale").wait_for(state="visible")
     assert re.search(r"No news from the gateway since \d\d:\d\d:\d\d", text(tab, "#stale"))
     assert text(tab, "#link") == "Stale"
@@ -227,25 +230,6 @@ def test_a_viewer_sees_what_is_set_and_can_set_nothing(serve, page):
     assert tab.locator("#control").is_hidden()
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_a_page_has_landmarks_one_heading_and_a_name_for_every_control(serve, page, path):
-    watched, _ = standing()
-    tab = page(serve(watched), path)
-    tab.locator("main h1").wait_for(state="attached")
-    assert tab.get_by_role("main").count() == tab.get_by_role("navigation").count() == 1
-    assert tab.get_by_role("banner").count() == 1
-    assert tab.locator("h1").count() == 1
-    assert tab.locator("[aria-current=page]").count() == 1
-    assert tab.locator("html").get_attribute("lang") == "en-GB"
-    nameless = tab.evaluate(
-        "[...document.querySelectorAll('button, input:not([type=hidden]), select, textarea, a')]"
-        ".filter((e) => !e.closest('[hidden]')"
-        " && !(e.innerText || '').trim() && !(e.labels && e.labels.length) && !e.getAttribute('aria-label'))"
-        ".map((e) => e.outerHTML)"
-    )
-    assert nameless == []
-
-
 CONTRAST = """() => {
   const seen = (c) => { const m = c.match(/[\\d.]+/g).map(Number); return [m[0], m[1], m[2], m[3] === undefined ? 1 : m[3]]; };
   const over = (a, b) => [0, 1, 2].map((i) => a[i] * a[3] + b[i] * (1 - a[3])).concat(1);
@@ -266,19 +250,6 @@ CONTRAST = """() => {
 }"""  # noqa: E501
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", [*PAGES, "user"])
-def test_words_stand_out_from_their_ground_as_wcag_aa_asks(serve, page, path, scheme):
-    watched, who = standing(30)
-    served = serve(watched)
-    tab = page(served, "/" if path == "user" else path, f"user:{who[0]}" if path == "user" else "", color_scheme=scheme)
-    second(served)
-    tab.wait_for_function("() => document.querySelector('main').innerText.length > 100")
-    if path in {"/", "user"}:
-        wait_for_text(tab, "#link", "Live")
-    assert tab.evaluate(CONTRAST) == []
-
-
 def test_who_asked_for_no_motion_gets_none(serve, page):
     tab = page(serve(), reduced_motion="reduce")
     wait_for_text(tab, "#link", "Live")
@@ -286,25 +257,49 @@ def test_who_asked_for_no_motion_gets_none(serve, page):
     assert tab.evaluate(running) == 0
 
 
-# --- 360 px to a wall
+# --- every page, from 360 px to a wall, by day and by night
+
+SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+NAMELESS = """[...document.querySelectorAll('button, input:not([type=hidden]), select, textarea, a')]
+  .filter((e) => !e.closest('[hidden]')
+    && !(e.innerText || '').trim() && !(e.labels && e.labels.length) && !e.getAttribute('aria-label'))
+  .map((e) => e.outerHTML)"""
+FULL = {
+    "/": "#users tr", "/why": "#answer h2", "/versions": "#rows tr", "/controls": "#user option",
+    "/notices": "#problem", "/campaigns": "#announce-form", "/book": "#month", "user": "#totals div",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("path", [*PAGES, "user"])
-@pytest.mark.parametrize("width", [360, 3840])
-def test_nothing_scrolls_sideways(serve, page, path, width):
+def test_a_page_has_landmarks_and_names_scrolls_down_only_and_its_words_stand_out(serve, page, path):
     watched, who = standing(200)
     served = serve(watched)
     as_ = f"user:{who[0]}" if path == "user" else ""
     query = f"?id={watched.throttled.latest()[0].request_id}" if path == "/why" else ""
-    tab = page(served, "/" if path == "user" else path + query, as_, width=width)
-    second(served)
-    waited = {
-        "/why": "#answer h2", "/versions": "#rows tr", "/controls": "#user option", "/": "#users tr",
-        "/notices": "#problem",
-    }  # fmt: skip
-    waited |= {"/campaigns": "#announce-form", "/book": "#month"}
-    tab.locator(waited.get(path, "#totals div")).first.wait_for(state="attached")
-    assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    tab = page(served, "/static/mark.svg", as_, reduced_motion="reduce")  # colours change at once
+    for width in (360, 1280, 3840):
+        tab.set_viewport_size({"width": width, "height": 800})
+        tab.goto(served.url + ("/" if path == "user" else path + query))
+        second(served)
+        tab.locator(FULL[path]).first.wait_for(state="attached")
+        tab.wait_for_function("() => document.querySelector('main').innerText.length > 100")
+        if path in {"/", "user"}:
+            wait_for_text(tab, "#link", "Live")
+        marks_and_names(tab)
+        assert tab.evaluate(SIDEWAYS) <= 0, width
+        for scheme in ("light", "dark"):
+            tab.emulate_media(color_scheme=scheme)
+            assert tab.evaluate(CONTRAST) == [], (width, scheme)
+
+
+def marks_and_names(tab):
+    """A page has its landmarks, one heading, and a name for every control."""
+    for landmark in ("main", "navigation", "banner"):
+        assert tab.get_by_role(landmark).count() == 1, landmark
+    assert tab.locator("main h1").count() == tab.locator("h1").count() == 1
+    assert tab.locator("[aria-current=page]").count() == 1
+    assert tab.locator("html").get_attribute("lang") == "en-GB"
+    assert tab.evaluate(NAMELESS) == []
 
 
 # --- why, and who gets 503

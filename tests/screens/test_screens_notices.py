@@ -8,7 +8,7 @@ from time import monotonic
 
 import pytest
 from rig_screens import Standing, configuration, names
-from test_screens_browser import CONTRAST, text, wait_for_text
+from test_screens_browser import CONTRAST, SIDEWAYS, text, wait_for_text
 
 from sluicegate.operations.notices import outbox
 from sluicegate.operations.notices.notice import made
@@ -16,7 +16,6 @@ from sluicegate.operations.store import trail
 from sluicegate.operations.store.store import OperationsStore
 
 WHO = names(3)
-SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 class Hook(http.server.BaseHTTPRequestHandler):
@@ -116,7 +115,7 @@ def test_who_has_no_channel_is_told_which_lines_make_one(channelled, page):
     assert tab.evaluate(SIDEWAYS) <= 0
 
 
-def test_the_panels_are_looked_at_again_each_half_minute_while_they_are_seen(channelled, page, chromium):
+def test_the_panels_are_looked_at_again_each_half_minute_while_they_are_seen(channelled, page):
     tab = page(channelled, "/static/mark.svg", as_=f"user:{WHO[0]}")
     tab.clock.install()
     tab.goto(channelled.url + "/")
@@ -171,16 +170,17 @@ def test_a_user_has_no_page_of_everybody_s_notices(channelled, page):
     assert "Not for you" in tab.content()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("path", "as_"), [("/", f"user:{WHO[0]}"), ("/", f"user:{WHO[1]}"), ("/notices", "")])
-def test_words_stand_out_and_nothing_scrolls_sideways_at_360_px(channelled, hook, page, path, as_, scheme):
+def test_words_stand_out_and_nothing_scrolls_sideways_at_360_px(channelled, hook, page, path, as_):
     hook.status = 500
     write(channelled, *some(), *some(kind="100%", title="You are at 100%", ago=40))
-    tab = page(channelled, path, as_, width=360, color_scheme=scheme)
+    tab = page(channelled, path, as_, width=360, reduced_motion="reduce")
     if WHO[0] in as_ or path == "/notices":
         tab.get_by_role("button", name="Test operations room").click()
         wait_for_text(tab, "main", "not taken: it answered 500")
     else:
         wait_for_text(tab, "#no-channels", "none")
-    assert tab.evaluate(CONTRAST) == []
+    for scheme in ("light", "dark"):
+        tab.emulate_media(color_scheme=scheme)
+        assert tab.evaluate(CONTRAST) == []
     assert tab.evaluate(SIDEWAYS) <= 0

@@ -9,7 +9,7 @@ from functools import partial
 from time import monotonic, sleep
 
 import pytest
-from rig_screens import Standing, configuration
+from rig_screens import PATIENCE, Standing, configuration
 
 from sluicegate.operations.screens import api
 from sluicegate.operations.screens.pages import TITLES
@@ -20,7 +20,7 @@ MOST_OCTETS = 200_000
 
 
 def ask(served, path, as_="", **fields):
-    made = http.client.HTTPConnection("127.0.0.1", served.port, timeout=15)
+    made = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE)
     try:
         made.request("GET", path, headers={"Cookie": f"as={as_}"} | fields if as_ else fields)
         answer = made.getresponse()
@@ -107,7 +107,7 @@ def test_the_stream_tells_a_picture_and_too_many_are_told_to_wait(serve):
     served = serve()
     open_ = []
     for _ in range(8):
-        sock = socket.create_connection(("127.0.0.1", served.port), timeout=15)
+        sock = socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE)
         sock.sendall(b"GET /api/v1/live HTTP/1.1\r\nHost: x\r\n\r\n")
         open_.append(sock)
         got = b""
@@ -125,12 +125,12 @@ def test_the_stream_tells_a_picture_and_too_many_are_told_to_wait(serve):
 def test_a_real_connection_that_reads_nothing_is_cut(serve, monkeypatch):
     monkeypatch.setattr(api, "Stream", partial(Stream, unread=0.05))
     served = serve()
-    with socket.create_connection(("127.0.0.1", served.port), timeout=15) as sock:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE) as sock:
         sock.sendall(b"GET /api/v1/live HTTP/1.1\r\nHost: x\r\n\r\n")
         assert sock.recv(100)
         (listener,) = served.pulse._listeners
         served.loop.call_soon_threadsafe(listener.put, b"x" * 50_000_000)  # more than all buffers between the two
-        until = monotonic() + 15
+        until = monotonic() + PATIENCE
         while not served.pulse.dropped and monotonic() < until:
             sleep(0.01)
         assert (served.pulse.dropped, served.pulse.listeners) == (1, 0)

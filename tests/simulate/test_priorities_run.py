@@ -15,6 +15,7 @@ from sluicegate.simulate.demo.processes import DidNotStartError
 SHORT = replace(PrioritiesScenario(), burst_from=0.6, burst_until=3.6, limit=2.0, burst=6.0)
 
 
+@pytest.mark.long  # it needs the machine for itself: real top-ups are in time or late
 def test_top_ups_with_a_profile_are_in_time_and_without_one_they_are_not(tmp_path):
     said = io.StringIO()
     options = perform.Options(SHORT, tmp_path / "out", terminal_picture=tmp_path / "terminal.svg")

@@ -45,7 +45,7 @@ def with_standin(talk, shape=None, latency=0.0):
             return reader, writer
 
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 return await talk(connect, standin)
         finally:
             for writer in writers:

@@ -10,8 +10,8 @@ from sluicegate.throttle import EXCESS, THROTTLED, WITHIN, Limits, Throttle
 
 def test_greedy_users_get_their_weighted_max_min_part_in_random_overloads():
     """98 of 100 within 5% and one request, none worse than 10%. docs/throttle.md has a battery of a thousand."""
-    verdicts = [verdict for seed in range(140) if (verdict := battery(seed, most=40_000))]
-    assert len(verdicts) >= 60
+    verdicts = [verdict for seed in range(70) if (verdict := battery(seed, most=40_000))]
+    assert len(verdicts) >= 30
     worst = max(verdicts, key=lambda verdict: verdict.error)
     assert worst.error <= 0.10, worst
     assert sum(verdict.error <= 0.05 for verdict in verdicts) >= 0.98 * len(verdicts), worst
@@ -19,8 +19,8 @@ def test_greedy_users_get_their_weighted_max_min_part_in_random_overloads():
 
 @pytest.mark.parametrize("reserve", [6.0, 15.0])
 def test_the_same_holds_where_everybody_has_a_reserve_and_sends_two_of_three_requests_with_it(reserve):
-    verdicts = [verdict for seed in range(100) if (verdict := battery(seed, most=30_000, reserve=reserve))]
-    assert len(verdicts) >= 25
+    verdicts = [verdict for seed in range(60) if (verdict := battery(seed, most=30_000, reserve=reserve))]
+    assert len(verdicts) >= 15
     worst = max(verdicts, key=lambda verdict: verdict.error)
     assert worst.error <= 0.10, worst
     assert sum(verdict.error <= 0.05 for verdict in verdicts) >= 0.98 * len(verdicts), worst
@@ -276,7 +276,7 @@ def test_credit_lapses_with_the_place_in_the_sharing():
     requests = merged(steady("A", 1500, 10.85), steady("B", 1500, 10.85), steady("rests", 1500, 10))
     for now, name, weight in requests:
         throttle.decide(throttle.account(name), weight, now)
-    outcomes = [throttle.decide(throttle.account("rests"), 1.0, 10.85) for _ in range(100)]
+    outcomes = [throttle.decide(throttle.account("rests"), 1.0, 10.85) for _ in range(60)]
     assert outcomes.count(WITHIN) == 5
     assert outcomes.count(EXCESS) <= 1
 

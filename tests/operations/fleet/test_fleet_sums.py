@@ -164,7 +164,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(STEPS)
 def test_the_sum_is_always_what_was_told_and_in_the_end_all_that_was_counted(steps):
     async def body():

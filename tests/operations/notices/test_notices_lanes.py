@@ -129,7 +129,7 @@ def test_a_mistake_of_ours_costs_one_notice_and_not_the_channel(run):
     assert office.states() == {"1": GIVEN_UP, "2": SENT}
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.sampled_from([True, False, None, "mistake"]), max_size=60), st.integers(1, 12), st.integers(1, 5))
 def test_whatever_a_channel_does_every_notice_ends_in_its_order_and_no_more_wait_than_may(script, number, waiting):
     async def work():

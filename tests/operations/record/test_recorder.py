@@ -30,7 +30,7 @@ def table(folder: Path) -> Record:
     return Record.model_construct(folder=folder, flush_seconds=0.01, keep_days=35)
 
 
-def wait_for(condition, patience: float = 10.0) -> None:
+def wait_for(condition, patience: float = 60.0) -> None:
     until = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < until, "waited in vain"
@@ -93,7 +93,7 @@ def test_no_row_is_lost_between_the_event_loop_and_the_thread(started, tmp_path)
         done.set()
 
     threading.Thread(target=offer).start()
-    assert done.wait(20)
+    assert done.wait(60)
     one.close()
     assert open_record(tmp_path / "record").rows == 20_000 == one.written
 
@@ -244,7 +244,7 @@ def test_a_stop_waits_no_longer_than_its_patience(tmp_path, monkeypatch) -> None
 
     def hanging(*_: object) -> None:
         hangs.set()
-        free.wait(10)
+        free.wait(60)
 
     monkeypatch.setattr(Hours, "write", hanging)
     one = Recorder(table(tmp_path))
@@ -253,5 +253,5 @@ def test_a_stop_waits_no_longer_than_its_patience(tmp_path, monkeypatch) -> None
     one.close(patience=0.01)
     assert one._thread.is_alive()
     free.set()
-    one._thread.join(10)
+    one._thread.join(60)
     assert not one._thread.is_alive()

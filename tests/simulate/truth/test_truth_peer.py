@@ -64,18 +64,17 @@ def theirs():
     return np.array(found)
 
 
-@pytest.mark.parametrize("csp", [0, 1])
-def test_both_find_the_same_time_in_the_system(csp):
-    """Welch's interval for the difference of the two means holds 0."""
-    difference = stats.ttest_ind(ours()[:, csp], theirs()[:, csp], equal_var=False).confidence_interval(CONFIDENCE)
-    assert difference.low <= 0.0 <= difference.high
-    assert difference.high - difference.low < 0.3 * ours()[:, csp].mean()
+def test_both_find_the_same_time_in_the_system():
+    """Welch's interval for the difference of the two means holds 0, at either CSP."""
+    for csp in range(len(CSPS)):
+        difference = stats.ttest_ind(ours()[:, csp], theirs()[:, csp], equal_var=False).confidence_interval(CONFIDENCE)
+        assert difference.low <= 0.0 <= difference.high, csp
+        assert difference.high - difference.low < 0.3 * ours()[:, csp].mean(), csp
 
 
-@pytest.mark.parametrize("csp", [0, 1])
 @pytest.mark.parametrize("found", [ours, theirs])
-def test_both_agree_with_jackson(found, csp):
-    station = CSPS[csp]
+def test_both_agree_with_jackson(found):
     at_dsp = queues.mm1_wait(RATE, DSP) + 1 / DSP
-    at_csp = queues.mmc_wait(RATE * ROUTES[csp], station.capacity, station.servers) + station.servers / station.capacity
-    queues.check(found()[:, csp], at_dsp + at_csp, sharp=0.25)
+    for csp, station in enumerate(CSPS):
+        wait = queues.mmc_wait(RATE * ROUTES[csp], station.capacity, station.servers)
+        queues.check(found()[:, csp], at_dsp + wait + station.servers / station.capacity, sharp=0.25)
