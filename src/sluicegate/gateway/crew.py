@@ -92,7 +92,9 @@ class Crew:
         """Each worker's sockets, by the key of the configuration."""
         settings = self.settings
         self._doors = [{} for _ in range(settings.gateway.workers)]
-        asked = settings.ask.listen if settings.ask is not None else None
+        asked, over_grpc = (settings.ask.listen, settings.ask.grpc) if settings.ask is not None else (None, None)
+        if over_grpc is not None:  # gRPC opens its own, in each worker
+            bind("ask.grpc", over_grpc.host, over_grpc.port).close()
         for key, address in (("gateway.listen", settings.gateway.listen), ("ask.listen", asked)):
             if address is None:
                 continue

@@ -96,6 +96,11 @@ class Seen:
         return {name: user.seats for name, user in self.desk.users.items()}
 
     @property
+    def own_places(self) -> int:
+        """Requests that this worker lets be at the upstream at once."""
+        return self.settings.capacity.max_in_flight
+
+    @property
     def _fleet(self) -> Colleagues | None:
         return self.colleagues if self.colleagues is not None and self.colleagues.looks else None
 

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from sluicegate.operations import listeners
 from sluicegate.operations.beside import beside
 from sluicegate.operations.fleet import showing
 from sluicegate.operations.metrics import registry
@@ -37,8 +38,25 @@ STATUS: Final = "/api/v1/status"
 METRICS: Final = "/metrics"
 _STATUS: Final = {
     "type": "object",
-    "required": ["state", "since", "maximum", "operating_threshold", "rates", "totals", "users"],
-    "properties": {"state": {"enum": ["normal", "active"]}, "users": {"type": "array", "items": {"type": "object"}}},
+    "required": [
+        "state",
+        "since",
+        "maximum",
+        "operating_threshold",
+        "rates",
+        "totals",
+        "in_flight",
+        "max_in_flight",
+        "listeners",
+        "users",
+    ],
+    "properties": {
+        "state": {"enum": ["normal", "active"]},
+        "in_flight": {"type": "integer", "minimum": 0},
+        "max_in_flight": {"type": "integer", "minimum": 1},
+        "listeners": listeners.SCHEMA,
+        "users": {"type": "array", "items": {"type": "object"}},
+    },
 }
 
 

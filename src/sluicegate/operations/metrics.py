@@ -50,6 +50,9 @@ class GatewayCollector(Collector):
         yield _gauge(
             "sluicegate_operating_threshold", "Operating threshold, in SR per second.", capacity.operating_threshold
         )
+        yield _gauge(
+            "sluicegate_max_in_flight", "Requests that may be at the upstream.", fleet_showing.max_in_flight(watched)
+        )
         yield _gauge("sluicegate_allocation_factor", "By what all allocations are scaled.", watched.ledger.factor)
 
     def _users(self) -> Iterator[Metric]:

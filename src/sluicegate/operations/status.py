@@ -8,6 +8,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, NamedTuple
 
 from sluicegate.operations.fleet import showing as fleet_showing
+from sluicegate.operations.listeners import listeners
 from sluicegate.operations.notices import showing
 from sluicegate.operations.store.trail import shown
 from sluicegate.operations.telemetry import showing as telemetry_showing
@@ -113,12 +114,13 @@ def status(watched: Watched, rates: Rates) -> dict[str, object]:
         "rates": _sum([user["rates"] for user in users]),
         "totals": {k: int(v) for k, v in _sum([user["totals"] for user in users]).items()},
         "in_flight": sum(seats.taken for seats in in_flight.values()),
-        "max_in_flight": settings.capacity.max_in_flight,
+        "max_in_flight": fleet_showing.max_in_flight(watched),
         "upstream": {
             "breaker": watched.breaker_state,
             "connections": watched.upstream_connections,
             "answers": {str(code): count for code, count in sorted(totals.upstream.items())},
         },
+        "listeners": listeners(settings),
         "connections": totals.connections,
         "refused": dict(sorted(totals.refused.items())),
         "ledger": fleet_showing.status(watched),

@@ -67,6 +67,7 @@ class Worker:
         self.own_in_flight = {user: SimpleNamespace(taken=0) for user in users}
         self.own_totals = Totals()
         self.draws = 0
+        self.own_places = 100
         self.ledger = self
         place.workers[name] = place.now
         self.fleet = Colleagues(

@@ -15,7 +15,7 @@ from sluicegate.operations.fleet.counting import grown, row_of, totals_row
 from sluicegate.operations.fleet.message import Head, Message, line_of, packed, read_line, unpacked
 from sluicegate.operations.tally import Tally, Totals
 
-HEAD = Head(1.0, "here", 0, 0, totals_row(Totals(), (0, 0, 0)))
+HEAD = Head(1.0, "here", 0, 0, 0, totals_row(Totals(), (0, 0, 0)))
 
 
 def test_the_sum_is_what_all_workers_counted_and_each_worker_sees_the_same():
@@ -149,6 +149,33 @@ def test_what_a_worker_counted_last_is_read_after_it_left_the_ledgers_books():
         del place.workers["two"]
         await second(place, one)
         assert one.counted() == (4, 0, 0)
+
+    asyncio.run(body())
+
+
+def test_what_may_be_in_flight_is_of_all_workers_whose_requests_in_flight_are_counted():
+    async def body():
+        place = Place()
+        one, two, three = (Worker(place, name, looks=name != "three") for name in ("one", "two", "three"))
+        three.own_places = 50
+        assert one.fleet.max_in_flight == 100, "nobody has told anything yet"
+        await second(place, one, two, three)
+        three.own_in_flight["A"].taken = 7
+        await second(place, one, two, three)
+        assert (one.fleet.in_flight["A"].taken, one.fleet.max_in_flight) == (7, 250)
+        assert two.fleet.max_in_flight == 250
+        two.own_places = 30  # a file that was read again
+        assert two.fleet.max_in_flight == 180, "its own counts at once"
+        await second(place, one, two, three)
+        assert one.fleet.max_in_flight == 180
+        del place.workers["three"]
+        for _ in range(7):
+            await second(place, one, two)
+        assert (one.fleet.in_flight["A"].taken, one.fleet.max_in_flight) == (0, 130)
+        place.away = {"one"}
+        for _ in range(7):
+            await second(place, one, two)
+        assert one.fleet.max_in_flight == 100, "it shows its own requests alone"
 
     asyncio.run(body())
 

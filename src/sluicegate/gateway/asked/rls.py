@@ -48,9 +48,10 @@ class RateLimitService:
     async def start(self) -> int:
         """Listen; returns the port. Raises OSError, which names the key of the configuration and the address."""
         ask, address = self._ask, str(self._ask.grpc)
+        several = self._desk.settings.gateway.workers > 1  # a socket cannot be handed down to gRPC: each binds its own
         server = grpc.aio.server(
             options=[
-                ("grpc.so_reuseport", 0),  # an address that somebody has is an error, and not shared with him
+                ("grpc.so_reuseport", int(several)),  # else an address that somebody has is an error, and not shared
                 ("grpc.max_receive_message_length", ask.max_body_bytes),
                 ("grpc.max_metadata_size", HEAD_OCTETS),
                 ("grpc.max_concurrent_streams", AT_ONCE_EACH),

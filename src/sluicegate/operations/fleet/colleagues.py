@@ -54,6 +54,10 @@ class Own(Protocol):
         """Of the gateway."""
 
     @property
+    def own_places(self) -> int:
+        """Requests that it lets be at the upstream at once."""
+
+    @property
     def ledger(self) -> Ledger:
         """Where the banks live."""
 
@@ -125,6 +129,11 @@ class Colleagues:
         """Each User's requests at the upstream, of all workers together."""
         return {name: Taken(self.sums.in_flight(name)) for name in self._own.own_tallies}
 
+    @property
+    def max_in_flight(self) -> int:
+        """Requests that may be at the upstream at once, by all workers together whose requests `in_flight` counts."""
+        return self.sums.places(self.name) + self._own.own_places
+
     def writes(self) -> bool | None:
         """Whether this worker writes history; see `Duty.writes`."""
         return self.duty.writes(self._clock()) if self._bids else False
@@ -177,13 +186,14 @@ class Colleagues:
             await asyncio.sleep(0.01)  # past the instant: it is not told twice in it
 
     async def _guarded(self, work: Coroutine[object, object, None]) -> float:
-        """How many seconds it took."""
+        """How many seconds it took; 0 where the ledger is away: to wait is no work, and no cause to ask rarely."""
         began = self._clock()
         try:
             async with self._one_at_a_time, asyncio.timeout(LONGEST):
                 await work
         except FAILED as error:
             self.trouble = str(error) or type(error).__name__
+            return 0.0
         except Exception:  # what is shown hangs on this task: it goes on whatever happens in it
             logger().exception("the workers of the fleet could not be told, or be read")
             self.trouble = "unexpected: the log says what"
@@ -201,6 +211,7 @@ class Colleagues:
             self._clock() - self._began,
             self._place,
             own.own_totals.connections,
+            own.own_places,
             0,
             totals_row(own.own_totals, drawn),
         )
@@ -249,7 +260,7 @@ class Colleagues:
             self.last, self.looked_at = await self._shard.look(), now
             self.sums.keep(self._own.own_tallies)
             await self._read_others(self.last, now)
-        except FAILED:
+        except (*FAILED, asyncio.CancelledError):  # cancelled: it took too long
             if now - self.looked_at > max(KEPT, 3 * self._every):
                 self.last = None
                 self._forget({self.name}, now)

@@ -11,9 +11,9 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from sluicegate.operations.fleet.counting import A_GATEWAY, LONGEST, Row, checked
+from sluicegate.operations.fleet.counting import A_GATEWAY, LONGEST, MOST, Row, checked
 
-FORM: Final = 1
+FORM: Final = 2
 MOST_OCTETS: Final = 8_000_000  # before it is packed
 MOST_PACKED: Final = 4_000_000
 LONGEST_LIFE: Final = 1e10  # seconds
@@ -47,6 +47,7 @@ class Head(NamedTuple):
         age: for how long it has counted, in seconds.
         place: where it listens, for people.
         connections: of senders, now.
+        places: requests that it lets be at the upstream at once (`max_in_flight`).
         left_out: Users for whom there was no room.
         totals: `counting.totals_row`.
     """
@@ -54,6 +55,7 @@ class Head(NamedTuple):
     age: float
     place: str
     connections: int
+    places: int
     left_out: int
     totals: Row
 
@@ -113,11 +115,11 @@ def _pairs(lines: Iterable[str]) -> Iterable[tuple[str, str]]:
 def _head(told: Any) -> Head:
     if not isinstance(told, list) or len(told) != 1 + len(Head._fields) or told[0] != FORM:
         raise ValueError(f"it is not of form {FORM}")
-    _form, age, place, connections, left_out, totals = told
-    whole = type(connections) is int and type(left_out) is int and connections >= 0 and left_out >= 0
+    _form, age, place, connections, places, left_out, totals = told
+    whole = all(type(count) is int and 0 <= count <= MOST for count in (connections, places, left_out))
     if not isinstance(age, int | float) or not 0 <= age <= LONGEST_LIFE or not isinstance(place, str) or not whole:
         raise ValueError("its head cannot be")
     totals = checked(totals, A_GATEWAY)
     if not all(status.isdecimal() and len(status) == 3 for status in totals[1]):
         raise ValueError("there is no such status")
-    return Head(float(age), place[:LONGEST], connections, left_out, totals)
+    return Head(float(age), place[:LONGEST], connections, places, left_out, totals)

@@ -48,7 +48,7 @@ def _fleet(of: Colleagues, now: float) -> dict[str, Any]:
         "lost_draws": lost,
         "waits": waits,
         "banks": None,
-        "workers": per_worker(of),
+        "workers": per_worker(of, now),
     }
     if look is not None:
         told["banks"] = {
@@ -61,10 +61,11 @@ def _fleet(of: Colleagues, now: float) -> dict[str, Any]:
     return told
 
 
-def per_worker(of: Colleagues) -> Sequence[dict[str, Any]]:
+def per_worker(of: Colleagues, now: float) -> Sequence[dict[str, Any]]:
     """Each worker, by name: as the ledger has it in its books, and as it tells of itself."""
     look, known = of.last, of.sums.workers
     seen = {one.worker: one for one in look.workers} if look is not None else {}
+    since = now - of.looked_at
     told = []
     for name in sorted(seen.keys() | {name for name, one in list(known.items()) if one.head is not None} | {of.name}):
         at, head = seen.get(name), known[name].head if name in known else None
@@ -75,7 +76,9 @@ def per_worker(of: Colleagues) -> Sequence[dict[str, Any]]:
                 "listen": head.place if head is not None else None,
                 "tells": head is not None,
                 "connections": head.connections if head is not None else None,
-                "drew_seconds_ago": round(at.age, 3) if at is not None else None,
+                "in_flight": sum(list(known[name].in_flight.values())) if head is not None else None,
+                "max_in_flight": head.places if head is not None else None,
+                "drew_seconds_ago": round(at.age + since, 3) if at is not None else None,
                 "silent": at is not None and at.age > SILENT,
                 "share": round(at.share, 4) if at is not None else None,
                 "lease_seconds": round(at.lease, 1) if at is not None else None,
@@ -84,6 +87,12 @@ def per_worker(of: Colleagues) -> Sequence[dict[str, Any]]:
             }
         )
     return told
+
+
+def max_in_flight(watched: Watched) -> int:
+    """Requests that may be at the upstream at once; of a fleet that is shown here, at all its workers together."""
+    fleet = watched.colleagues
+    return watched.settings.capacity.max_in_flight if fleet is None or not fleet.looks else fleet.max_in_flight
 
 
 def metrics(watched: Watched) -> Iterator[Metric]:

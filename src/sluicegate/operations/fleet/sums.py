@@ -77,6 +77,11 @@ class Sums:
         """Requests of a User at the upstream, by what each worker told last."""
         return self._in_flight.get(name, 0)
 
+    def places(self, but: str) -> int:
+        """Requests that may be at the upstream at once, by what each worker but this one told last. For any thread."""
+        heads = [one.head for name, one in list(self.workers.items()) if name != but]
+        return sum(head.places for head in heads if head is not None)
+
     def changed(self, worker: str, message: Message) -> list[Changed]:
         """Read what is new in a message; for any thread, while `take` of that worker is not under way.
 

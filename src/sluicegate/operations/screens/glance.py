@@ -63,7 +63,13 @@ def _ledger(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if told is None or told["fleet"] is None:
         return None
     workers = sorted(told["fleet"]["workers"], key=lambda one: (not one["silent"], not one["this"], one["name"]))
-    return {"worker": told["worker"], "count": len(workers), "workers": workers[:MOST_WORKERS]}
+    return {
+        "worker": told["worker"],
+        "books": told["fleet"].get("banks") is not None,
+        "count": len(workers),
+        "silent": sum(one["silent"] for one in workers),
+        "workers": workers[:MOST_WORKERS],
+    }
 
 
 def _row(user: Mapping[str, Any]) -> list[Any]:

@@ -5,8 +5,11 @@ import { live } from "./live.js";
 import { bar, causers, emptyBar, mosaic, table } from "./users.js";
 
 const MINUTES = 600;
+const BLINK = 2; // seconds
 const LEVELS = [["threshold", "operating threshold", "top"], ["maximum", "maximum capacity", "bottom"]];
 const last = (data, name) => figure(data[name][data.at.length - 1]);
+const ago = (seconds) => `${seconds < 90 ? whole(Math.round(seconds)) + " s" : lasting(seconds)} ago`;
+const percent = (part) => `${(100 * part).toFixed(1)}%`;
 const sentence = (words) => (data) =>
   `${words}: now ${last(data, "within")} SR/s within, ${last(data, "excess")} excess, ${last(data, "throttled")} throttled; ` +
   `operating threshold ${last(data, "threshold")}, maximum capacity ${last(data, "maximum")}. Arrow keys read the points.`;
@@ -19,9 +22,20 @@ let state = null;
 
 const users = table();
 
+/* For how long this worker has been without the ledger; 0 where it has it, or misses it since so lately that it may be nothing. */
+function away({ ledger }) {
+  return ledger && ledger.worker.state !== "together" && ledger.worker.alone_seconds >= BLINK ? ledger.worker.alone_seconds : 0;
+}
+
+function decided({ worker, books }) {
+  const how = { alone: `This worker decides alone, by ${percent(worker.share)} of everything.`, closed: "Nothing passes: the lease of this worker's share has ended." };
+  return (how[worker.state] || "Nothing passes until the ledger has answered.") + (books ? "" : " All figures here are this worker's, and no other's.");
+}
+
 function claim(picture, above) {
   const { rates } = picture;
   if (picture.draining) return "This gateway is stopping: it finishes what it has, and takes nothing new.";
+  if (away(picture)) return decided(picture.ledger);
   if (!above.length) {
     if (!rates.offered) return "Nothing comes in.";
     return "Everybody is within its allocation.";
@@ -35,6 +49,7 @@ function claim(picture, above) {
 
 function words(picture) {
   if (picture.upstream.breaker !== "closed") return ["bad", "DSP unreachable"];
+  if (away(picture)) return [picture.ledger.worker.state === "alone" ? "active" : "bad", "Ledger away"];
   if (picture.state === "active") return ["active", picture.enforce ? "Active" : "Active, observing"];
   return ["", "Normal"];
 }
@@ -48,7 +63,7 @@ function show(picture) {
   byId("hero").className = "panel state " + tone;
   say(byId("state"), word);
   const age = picture.at - Date.parse(picture.since) / 1000;
-  say(byId("since"), `${picture.state === "active" ? "Traffic management has been active" : "Nobody has been limited"} for ${lasting(age)}, since ${when(new Date(picture.since))}`);
+  say(byId("since"), away(picture) ? `For ${lasting(away(picture))}` : `${picture.state === "active" ? "Traffic management has been active" : "Nobody has been limited"} for ${lasting(age)}, since ${when(new Date(picture.since))}`);
   const said = claim(picture, above);
   say(byId("cause"), said);
   if (state !== null && state !== word) announce(`${word}. ${said}`);
@@ -76,9 +91,9 @@ function show(picture) {
 }
 
 function health(picture) {
-  const rows = [["DSP", picture.upstream.breaker === "closed" ? `reached, ${plural(picture.upstream.connections, "connection")}` : "cannot be reached", picture.upstream.breaker === "closed" ? "" : "bad"]];
+  const rows = [["DSP", picture.upstream.breaker === "closed" ? `reached, ${plural(picture.upstream.connections, "connection")}` + (picture.ledger ? " of this worker" : "") : "cannot be reached", picture.upstream.breaker === "closed" ? "" : "bad"]];
   rows.push(["At the DSP at once", `${whole(picture.in_flight)} of ${whole(picture.max_in_flight)}`, picture.in_flight >= picture.max_in_flight ? "bad" : ""]);
-  if (picture.allocations_scaled_by < 1) rows.push(["Allocations", `cut to ${(100 * picture.allocations_scaled_by).toFixed(1)}%`, "bad"]);
+  if (picture.allocations_scaled_by < 1) rows.push(["Allocations", `cut to ${percent(picture.allocations_scaled_by)}`, "bad"]);
   if (!picture.enforce) rows.push(["Enforcement", "observing only", "warm"]);
   const pressure = picture.backpressure;
   if (pressure) {
@@ -107,26 +122,33 @@ function health(picture) {
   });
 }
 
-function ledger({ worker, count }) {
-  if (worker.state === "together") return ["Ledger", `answers ${plural(count, "worker")}`, ""];
-  if (worker.state === "alone") return ["Ledger", `away: alone for ${lasting(worker.alone_seconds)}, by ${(100 * worker.share).toFixed(1)}% of everything`, "bad"];
+function ledger({ worker, count, silent }) {
+  if (worker.state === "together") return ["Ledger", silent ? `answers ${count - silent} of ${plural(count, "worker")}` : `answers ${plural(count, "worker")}`, silent ? "warm" : ""];
+  if (worker.state === "alone") return ["Ledger", `away: alone for ${lasting(worker.alone_seconds)}, by ${percent(worker.share)} of everything`, "bad"];
   return ["Ledger", worker.state === "closed" ? "away for longer than the lease: nothing passes" : "has not answered yet", "bad"];
 }
 
 function fleet(told) {
   byId("fleet").hidden = !told;
   if (!told) return;
-  const silent = told.workers.filter((one) => one.silent).length;
-  say(byId("fleet-words"), `${plural(told.count, "worker")}, one capacity` + (silent ? `: ${plural(silent, "draws", "draw")} nothing, alone or gone` : "") + (told.count > told.workers.length ? `; ${told.workers.length} are shown` : ""));
+  say(byId("fleet-words"), told.books ? `${plural(told.count, "worker")}, one capacity` + (told.silent ? `: ${plural(told.silent, "draws", "draw")} nothing, alone or gone` : "") + (told.count > told.workers.length ? `; ${told.workers.length} are shown` : "")
+    : "Of the others nothing is known until the ledger answers");
   const place = byId("workers");
   while (place.children.length > told.workers.length) place.lastElementChild.remove();
   told.workers.forEach((one, index) => {
-    const row = place.children[index] || place.appendChild(el("tr", {}, el("th", { scope: "row" }), el("td"), el("td"), el("td")));
-    const known = one.drew_seconds_ago != null;
-    const cells = [one.name + (one.this ? " (this one)" : ""), known ? (one.silent ? `${lasting(one.drew_seconds_ago)} ago` : "just now") : "–",
-      known ? `${(100 * one.share).toFixed(1)}%` : "–", known ? figure(one.in_hand) : "–"];
-    cells.forEach((value, at) => say(row.children[at], value));
-    if (row.className !== (one.silent ? "bad" : "")) row.className = one.silent ? "bad" : "";
+    const row = place.children[index] || place.appendChild(el("tr", {}, el("th", { scope: "row" }, el("span", { class: "label" }), " ", el("span", { class: "role" })), el("td"), el("td"), el("td"), el("td")));
+    const known = one.drew_seconds_ago != null, full = one.max_in_flight != null && one.in_flight >= one.max_in_flight;
+    const late = known && (one.silent || one.drew_seconds_ago > 3);
+    const cells = [[known ? (late ? ago(one.drew_seconds_ago) : "just now") : "–", late ? "bad" : ""],
+      [known ? percent(one.share) : "–", ""], [known ? figure(one.in_hand) : "–", "wide"],
+      [one.in_flight == null ? "–" : `${whole(one.in_flight)} of ${whole(one.max_in_flight)}`, full ? "bad" : ""]];
+    say(row.children[0].children[0], one.name);
+    say(row.children[0].children[1], one.this ? "this one" : "");
+    cells.forEach(([value, tone], at) => {
+      const cell = row.children[at + 1];
+      say(cell, value);
+      if (cell.className !== `number ${tone}`) cell.className = `number ${tone}`;
+    });
   });
 }
 
