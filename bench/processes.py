@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -73,6 +74,8 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Server:
+        if shutil.which(self.command[0]) is None:
+            raise BenchError(f"{self.name} needs the program {self.command[0]}, which is not installed")
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 self.command,

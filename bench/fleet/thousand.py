@@ -39,7 +39,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--back", type=float, default=1.0, help="seconds after that")
     parser.add_argument("--draws", type=float, default=50.0, help="a worker and second, at most")
     parser.add_argument("--wait", type=float, default=0.05, help="seconds that a request waits at most")
-    parser.add_argument("--hold", type=float, default=1.0, help="seconds that tokens in hand are good")
+    parser.add_argument("--hold", type=float, default=0.5, help="seconds that tokens in hand are good")
     parser.add_argument("--base", type=float, default=120.0, help="us of the ledger for a draw")
     parser.add_argument("--each", type=float, default=25.0, help="us of the ledger for each User of a draw")
     parser.add_argument("--parts", type=float, default=1.0)

@@ -104,3 +104,9 @@ def test_a_server_that_ends_at_once_says_why(tmp_path):
     broken = Server("haproxy", command, free_port(), tmp_path / "log")
     with pytest.raises(BenchError, match=r"haproxy stopped at once \(exit 1\):\nline 3: no such key"), broken:
         pytest.fail("it must not be entered")
+
+
+def test_a_program_that_is_not_installed_is_named(tmp_path):
+    made = Server("the system behind", ["no-such-program", "-v"], free_port(), tmp_path / "log")
+    with pytest.raises(BenchError, match="the system behind needs the program no-such-program, which is not installed"):
+        made.__enter__()

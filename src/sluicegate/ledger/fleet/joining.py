@@ -94,7 +94,8 @@ def shard_of(named: Named) -> Shard:
         options["username"] = named.username
     if named.ca is not None:
         options["ssl_ca_certs"] = str(named.ca)
-    return ValkeyShard(url_of(place, cluster=named.cluster, sentinel=named.sentinel), named.name, 0.5, options)
+    patience = max(1.0, 2.0 * named.hold)  # a late answer is of use; when a draw is lost, the worker knows
+    return ValkeyShard(url_of(place, cluster=named.cluster, sentinel=named.sentinel), named.name, patience, options)
 
 
 def url_of(place: Place, *, cluster: bool, sentinel: str | None) -> str:
