@@ -44,7 +44,7 @@ def started(url: str, *arguments: str) -> Iterator[None]:
 def ready(url: str) -> None:
     """Wait until it answers."""
     client = valkey.Valkey.from_url(url)
-    for _ in range(200):
+    for _ in range(3000):
         try:
             client.ping()
         except valkey.ConnectionError:

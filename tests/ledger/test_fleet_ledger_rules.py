@@ -27,9 +27,9 @@ def join(worker, name="w2"):
     return other
 
 
-def drain(worker):
+def drain(worker, part=1.0):
     """Until the system holds nothing. What is granted is told as spent."""
-    worker.draw(Want("drain", 0.0, 0.0, waiting=D))
+    worker.draw(Want("drain", 0.0, 0.0, waiting=D * part))
     return worker.draw(Want("drain", 0.0, 0.0))
 
 
@@ -274,17 +274,35 @@ def test_while_a_worker_is_silent_its_share_is_not_filled_until_its_lease_has_en
     assert worker.idle(0.5).fill == 1.0
     worker.idle(0.5)
     assert worker.idle(0.5).fill == 0.5
-    drain(worker)
-    worker.clock.sleep(0.5)
-    assert worker.draw().level == pytest.approx(20.0)
+    drain(worker, 0.5)
+    worker.clock.sleep(0.25)
+    assert worker.draw().level == pytest.approx(10.0)
     assert worker.idle(597.0).fill == 0.5
     assert worker.idle(3.0).fill == 1.0
+
+
+def test_while_a_worker_is_silent_no_bank_is_deeper_than_the_others_shares_of_it(worker):
+    """Else banks of shares would be full beside full banks of the whole."""
+    other = join(worker)
+    worker.idle(5.0, each=0.25)
+    assert worker.shard.looked().fill == 0.5
+    answer = worker.draw(USER)
+    assert (answer.level, answer.given[0].level) == (D / 2, USER.depth / 2)
+    other.draw()
+    answer = worker.draw(USER)
+    assert (answer.level, answer.given[0].level) == (D / 2, USER.depth / 2), "it is back, but brings nothing with it"
+    worker.clock.sleep(0.1)
+    answer = worker.draw(USER)
+    assert (answer.level, answer.given[0].level) == pytest.approx((D / 2 + 8.0, USER.depth / 2 + 0.8))
+    worker.clock.sleep(0.5)
+    answer = worker.draw(USER)
+    assert (answer.level, answer.given[0].level) == (D, USER.depth)
 
 
 def test_what_a_silent_worker_admitted_alone_is_charged_beyond_its_share(worker):
     other = join(worker)
     worker.idle(5.0)  # the other one has been silent for 4 s, and might have admitted 160 SR of its share
-    drain(worker)
+    drain(worker, 0.5)
     assert other.draw(USER._replace(alone=150.0)).level == 0.0
     worker.idle(3.0, each=1.5)
     other.draw()
@@ -332,10 +350,12 @@ def test_a_first_start_waits_whether_somebody_comes_who_holds_a_share(shard, clo
 def test_other_terms_are_taken_from_the_worker_that_has_changed_its_own(worker):
     other = join(worker)
     worker.terms = TERMS._replace(threshold=40.0)
-    worker.idle(1.0)
+    worker.idle(0.5)
+    other.draw()
+    worker.idle(0.5)
     assert worker.shard.looked().offered == 20.0
     other.draw()
-    worker.idle(1.0)
+    worker.idle(0.5)
     assert worker.shard.looked().offered == 20.0  # the other one has said nothing new
 
 

@@ -309,7 +309,7 @@ def test_what_is_kept_by_a_server_that_is_not_there_is_away(tmp_path):
 
 def test_beside_the_books_a_cluster_is_asked_at_the_same_node():
     with ExitStack() as stack:
-        port = at_port(stack, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf")
+        port = at_port(stack, "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
         with valkey.Valkey(port=port) as direct:
             direct.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
 

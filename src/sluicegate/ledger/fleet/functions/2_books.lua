@@ -6,13 +6,13 @@
 --   :new      set by who made this ledger, if it is the first one of its workers: the first epoch takes it away
 -- Records are packed figures, for the size and the speed: `look` is there to be read.
 
-local LAYOUT = 1  -- of the records: another version of this file with the same layout shares the books
+local LAYOUT = 2  -- of the records: another version of this file with the same layout shares the books
 local NEVER = -1000000
 local FLOWS = -1  -- as in account.py: the vessel is not full
 
 local SYSTEM = { 'layout', 'clock', 'server', 'filled', 'offered', 'system', 'pool', 'hand',
   'active', 'since', 'throttled_at', 'clear_at', 'shared', 'users',
-  'unknown', 'silent', 'promised', 'leases', 'alive', 'came',
+  'unknown', 'silent', 'part', 'part_at', 'promised', 'leases', 'alive', 'came',
   'maximum', 'threshold', 'burst', 'calm', 'heaviest', 'fair', 'deepest', 'hold', 'lease', 'settle',
   'depth', 'reserve', 'round_ends', 'current', 'first', 'members', 'shares', 'marks', 'widest', 'water',
   'measured_water', 'measured_at', 'pace', 'quickest', 'lent', 'spilled', 'kept', 'cap', 'cap_floor',

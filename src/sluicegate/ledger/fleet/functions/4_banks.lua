@@ -4,16 +4,40 @@
 -- level + in hand <= depth of each, so that what one process could let out at once is what a fleet can.
 
 local GOLDEN = 0.6180339887498949
+local WHOLE = 1000000  -- shares of it are counted in millionths
 local LATELY = 5000000  -- microseconds: see Given.demand
 
-local function room(S)
-  return math.max(S.depth - S.pool - S.hand, -S.deepest)
+-- While shares of the whole may be in use elsewhere, with banks of their own, the banks here are that much less deep:
+-- `part` of their depths. When a share is back they grow as banks fill, from what they were at `part_at`. A bank that
+-- nobody has touched meanwhile holds as much as if it had been cut down and filled again: the cap alone sees to it.
+local function part_of(S, now)
+  local grown = S.part + math.max(0, now - S.part_at) / S.burst
+  return math.min(1, grown, (WHOLE - S.unknown - S.silent) / WHOLE)
 end
 
-local function fill_system(S, gained)
-  S.offered = math.min(S.depth - S.hand, S.offered + gained)
+-- Before shares that may be in use elsewhere become more, or fewer.
+local function keep_part(S, now)
+  S.part, S.part_at = math.max(0, part_of(S, now)), now
+end
+
+local function depth_of(S, now)
+  return S.depth * math.max(0, part_of(S, now))
+end
+
+-- What the offered bank may hold. A cut leaves no debt.
+local function most_offered(S, now)
+  local part = part_of(S, now)
+  return part < 1 and math.max(0, S.depth * part - S.hand) or S.depth - S.hand
+end
+
+local function room(S, now)
+  return math.max(depth_of(S, now) - S.pool - S.hand, -S.deepest)
+end
+
+local function fill_system(S, gained, now)
+  S.offered = math.min(most_offered(S, now), S.offered + gained)
   local system = S.system + gained
-  local most = room(S)
+  local most = room(S, now)
   if system > most then
     if S.shared == 1 then
       S.spilled = S.spilled + system - most
@@ -57,8 +81,8 @@ local function charge_system(S, weight)
   S.system = math.max(S.system - weight, -S.deepest)
 end
 
-local function back_to_system(S, weight)
-  S.system = math.min(room(S), S.system + weight)
+local function back_to_system(S, weight, now)
+  S.system = math.min(room(S, now), S.system + weight)
 end
 
 -- Other terms: as Throttle.reconfigure. Where only how deep all banks are is another, nobody's sharing begins anew.
@@ -78,19 +102,24 @@ local function take_terms(S, terms, terms_text, now)
     S.depth = math.max(S.threshold * S.burst, 2 * S.heaviest)
     dissolve(S, now)
     S.shared = 0
-    S.system = math.min(room(S), S.system + lapsed)
+    S.system = math.min(room(S, now), S.system + lapsed)
     S.offered = math.min(S.system, S.offered)
   end
   S.system = math.max(-S.deepest, S.system)
   S.offered = math.max(floor_offered(S), S.offered)
 end
 
-local function level_at(user, now)
-  return math.min(user.depth - user.hand, user.level + (now - user.filled_at) * user.allocation)
+-- A bank holds a whole request, however small the part: `within` sees to what those add up to.
+local function level_at(S, user, now)
+  local depth, part = user.depth, part_of(S, now)
+  if part < 1 then
+    depth = math.min(depth, math.max(depth * part, S.heaviest, user.hand))
+  end
+  return math.min(depth - user.hand, user.level + (now - user.filled_at) * user.allocation)
 end
 
-local function fill_user(user, now)
-  user.level, user.filled_at = level_at(user, now), now
+local function fill_user(S, user, now)
+  user.level, user.filled_at = level_at(S, user, now), now
 end
 
 -- A User's account as it is wanted now. New ones are as if they had been empty since the epoch began.
@@ -104,7 +133,7 @@ local function account(S, users, want, now)
     S.users = S.users + 1
     users.of[want.user] = user
   elseif user.allocation ~= want.allocation or user.depth ~= want.depth or user.share ~= share then
-    fill_user(user, now)
+    fill_user(S, user, now)
     user.allocation, user.depth = want.allocation, want.depth
     user.level = math.min(user.level, user.depth - user.hand)
     if counts(S, user) then
@@ -115,10 +144,16 @@ local function account(S, users, want, now)
   return user
 end
 
+-- What allocation banks may take of the system bank beyond what it holds, while their depths are cut.
+local function beneath(S, weight, now)
+  local part = part_of(S, now)
+  return part < 1 and S.system - weight < -S.deepest * math.max(0, part) - EPSILON
+end
+
 -- Step 1: the User's bank.
 local function within(S, user, weight, reserve, now)
-  local level = level_at(user, now)
-  if user.depth <= 0 or level < weight - EPSILON + reserve then
+  local level = level_at(S, user, now)
+  if user.depth <= 0 or level < weight - EPSILON + reserve or beneath(S, weight, now) then
     return false
   end
   user.level, user.filled_at = level - weight, now
@@ -172,11 +207,14 @@ end
 
 -- In advance, of the bank: only of what it holds above its half, or one worker could take all that another one needs.
 local function draw_ahead(S, user, want, now)
-  local spare = level_at(user, now) - math.max(want.reserve, user.depth / 2)
+  local spare = level_at(S, user, now) - math.max(want.reserve, user.depth / 2)
   local units = math.floor(math.min(want.ahead, spare) / want.unit + EPSILON)
   local granted = units > 0 and units * want.unit or 0
+  if beneath(S, granted, now) then
+    return 0
+  end
   if granted > 0 then
-    fill_user(user, now)
+    fill_user(S, user, now)
     user.level = user.level - granted
     charge_system(S, granted)
     charge_offered(S, granted, now)

@@ -5,7 +5,6 @@
 -- Shares are counted in millionths: sums of them are exact.
 
 local SECOND = 1000000
-local WHOLE = 1000000
 local SLACK = 100000   -- microseconds that a message may take without holding the clock back
 local MOST_EVENTS = 32  -- of one draw: where more workers fall silent at once, the clock waits for the next one
 local MOST_HANDS = 4    -- that are swept in one draw, and
@@ -25,7 +24,7 @@ local function move(S, to)
     local before = now_of(S)
     S.filled = S.filled + elapsed * fill_part(S)
     S.clock = to
-    fill_system(S, (now_of(S) - before) * S.threshold)
+    fill_system(S, (now_of(S) - before) * S.threshold, now_of(S))
   end
 end
 
@@ -57,7 +56,7 @@ local function lapse(base, S, users, key)
     S.hand = math.max(0, S.hand - in_bank - in_spare)
     local user = users.of[held[i]]
     if user then
-      fill_user(user, now_of(S))
+      fill_user(S, user, now_of(S))
       user.hand = math.max(0, user.hand - (in_bank - ready))
     end
   end
@@ -76,6 +75,7 @@ local function forget(base, S, W)
   S.promised = S.promised - W.share
   S.leases = S.leases - 1
   if W.silent_since >= 0 then
+    keep_part(S, now_of(S))
     S.silent = S.silent - W.share
   else
     S.alive = S.alive - 1
@@ -90,7 +90,10 @@ local function silence(base, S, member)
   if W and W.silent_since < 0 then
     W.silent_since, W.held = S.clock, 0
     S.alive = S.alive - 1
+    nothing_is_short(S, now_of(S))  -- what is set aside is cut down like the rest
+    keep_part(S, now_of(S))
     S.silent = S.silent + W.share
+    fill_system(S, 0, now_of(S))
     save_worker(base, W)
     due(base, member, W.seen + S.lease * SECOND)
   elseif W then
@@ -117,6 +120,7 @@ local function happen(base, S, member)
     burial(base, S, member)
   else  -- nobody who holds a share of before can come any more, or nobody has come who does
     if kind == 'l' or S.came == 0 then
+      keep_part(S, now_of(S))
       S.unknown = 0
     end
     server.call('ZREM', base .. ':due', member)
@@ -174,7 +178,7 @@ local function begin_epoch(base, ask)
   S.server = server_time()
   S.epoch = string.format('%.0f', S.server) .. '-' .. string.sub(S.run, 1, 8)
   S.throttled_at, S.clear_at = NEVER, NEVER
-  S.unknown = WHOLE
+  S.unknown, S.part = WHOLE, 1
   server.call('UNLINK', base .. ':users', base .. ':workers', base .. ':due', base .. ':lapsing')
   take_terms(S, ask.terms, ask.terms_text, 0)
   if S.settle > 0 then  -- else who comes first is believed at once: see `enter`
@@ -198,6 +202,7 @@ local function enter(base, S, ask)
     seen = S.clock, share = share_told(ask), held = 0, alone = 0, silent_since = -1 }
   if W.share > 0 then
     S.came = 1
+    keep_part(S, now_of(S))
     S.unknown = math.max(0, S.unknown - W.share)
   elseif S.settle == 0 and S.came == 0 then
     S.unknown = 0
@@ -215,6 +220,7 @@ local function arrive(base, S, ask, W)
     withheld = math.huge  -- the epoch began with empty banks: what it did before is no debt of theirs
   elseif W.silent_since >= 0 then
     withheld = (S.clock - W.silent_since) / SECOND * S.threshold * W.share / WHOLE
+    keep_part(S, now_of(S))
     S.silent = S.silent - W.share
     S.alive = S.alive + 1
     W.silent_since = -1

@@ -53,18 +53,18 @@ end
 local LATE, WAITING = 0.25, 0.05
 
 -- The bank as it would be without its depth since the first of those requests came.
-local function as_of_their_coming(user, want, longest, now)
+local function as_of_their_coming(S, user, want, longest, now)
   local since = math.max(user.filled_at, now - math.min(want.age, longest))
-  user.level, user.filled_at = level_at(user, since) + (now - since) * user.allocation, now
+  user.level, user.filled_at = level_at(S, user, since) + (now - since) * user.allocation, now
 end
 
 -- What happened since the last draw, of one User. Backs come first: they may be what somebody waits for.
 local function tell(S, W, user, want, held, now)
   local bank, spare = held.bank, held.spare
   if want.late + want.alone > 0 then
-    as_of_their_coming(user, want, LATE, now)
+    as_of_their_coming(S, user, want, LATE, now)
   elseif bank > 0 then
-    fill_user(user, now)
+    fill_user(S, user, now)
   end
   local returned, spare_returned
   held.bank, returned = told_in_hand(S, W, bank, want.held, want.back)
@@ -76,7 +76,7 @@ local function tell(S, W, user, want, held, now)
   end
   user.level = user.level + returned
   if spare_returned > 0 and S.shared == 1 then
-    spare_returned = math.max(0, math.min(spare_returned, room(S) - math.max(0, S.system)))
+    spare_returned = math.max(0, math.min(spare_returned, room(S, now) - math.max(0, S.system)))
     S.pool = S.pool + spare_returned
     if S.fair == 1 and counts(S, user) then
       stand(S, user, user.mark - spare_returned / user.share, user.last_weight, FLOWS)
@@ -85,15 +85,15 @@ local function tell(S, W, user, want, held, now)
     returned = returned + spare_returned
     spare_returned = 0
   end
-  back_to_system(S, returned)
-  S.offered = math.min(S.depth - S.hand, S.offered + returned + spare_returned)
+  back_to_system(S, returned, now)
+  S.offered = math.min(most_offered(S, now), S.offered + returned + spare_returned)
 end
 
-local function tell_offered(S, W, ask, held)
+local function tell_offered(S, W, ask, held, now)
   local returned
   held.bank, returned = told_in_hand(S, W, held.bank, ask.offered_held, ask.offered_back)
-  back_to_system(S, returned + ask.unsent)
-  S.offered = math.min(S.depth - S.hand, S.offered + returned)
+  back_to_system(S, returned + ask.unsent, now)
+  S.offered = math.min(most_offered(S, now), S.offered + returned)
 end
 
 -- Requests that were offered without a token, and what was admitted while alone beyond what was withheld for it.
@@ -117,7 +117,7 @@ local function serve(S, W, user, want, held, now, budget)
   local bank, spare, ready = 0, 0, 0
   local waiting, depth = want.waiting, user.depth
   if waiting > 0 and want.age > 0 and depth > 0 then
-    as_of_their_coming(user, want, WAITING, now)
+    as_of_their_coming(S, user, want, WAITING, now)
     user.depth = math.max(depth, user.level + user.hand)
   end
   while waiting >= want.unit - EPSILON and budget > 0 do
@@ -159,7 +159,7 @@ local function answer(S, W, ask, offered, told, results)
     text(told), text(S.leases), text(fill_part(S)), text(pace_of(S)), text(#ask.wants) }
   for _, got in ipairs(results) do
     local user = got.user
-    out[#out + 1] = struct.pack(GIVEN_FORM, got.bank, got.spare, level_at(user, now_of(S)),
+    out[#out + 1] = struct.pack(GIVEN_FORM, got.bank, got.spare, level_at(S, user, now_of(S)),
       math.max(0, user.hand + got.held.ready - got.held.bank), credit_of(S, user), user.demand)
   end
   return out
@@ -207,7 +207,7 @@ local function draw(base, args, leaving)
   local now = now_of(S)
   local hand = open_hand(base, S, ask)
   fetch(users, hand.names)
-  tell_offered(S, W, ask, hand.of[''])
+  tell_offered(S, W, ask, hand.of[''], now)
   local accounts, told = {}, {}
   for i, want in ipairs(ask.wants) do
     accounts[i] = account(S, users, want, now)
@@ -273,8 +273,8 @@ local function look(base)
   local since = math.max(0, server_time() - S.server)  -- the clock stands where the last draw has left it
   local fill = fill_part(S)
   local gained = math.min(since / SECOND, S.hold) * fill * S.threshold
-  local out = { FORM, S.epoch, text(S.active), age(S, S.since - since), text(math.min(S.depth - S.hand, S.offered + gained)),
-    text(math.min(room(S), S.system + gained)), text(S.pool), text(S.hand), text(fill), '0' }
+  local out = { FORM, S.epoch, text(S.active), age(S, S.since - since), text(math.min(most_offered(S, now_of(S)), S.offered + gained)),
+    text(math.min(room(S, now_of(S)), S.system + gained)), text(S.pool), text(S.hand), text(fill), '0' }
   local workers = server.call('HGETALL', base .. ':workers')
   for i = 1, #workers, 2 do
     local W = unpacked(WORKER, workers[i + 1])
