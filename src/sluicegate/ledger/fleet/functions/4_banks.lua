@@ -27,7 +27,8 @@ end
 -- What the offered bank may hold. A cut leaves no debt.
 local function most_offered(S, now)
   local part = part_of(S, now)
-  return part < 1 and math.max(0, S.depth * part - S.hand) or S.depth - S.hand
+  local whole = S.depth - S.hand
+  return part < 1 and math.min(whole, math.max(0, S.depth * part - S.hand)) or whole
 end
 
 local function room(S, now)
