@@ -15,7 +15,6 @@ from sluicegate.operations.fleet.counting import A_GATEWAY, LONGEST, MOST, Row, 
 
 FORM: Final = 2
 MOST_OCTETS: Final = 8_000_000  # before it is packed
-MOST_PACKED: Final = 4_000_000
 LONGEST_LIFE: Final = 1e10  # seconds
 
 

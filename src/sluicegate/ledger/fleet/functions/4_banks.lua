@@ -7,21 +7,22 @@ local GOLDEN = 0.6180339887498949
 local WHOLE = 1000000  -- shares of it are counted in millionths
 local LATELY = 5000000  -- microseconds: see Given.demand
 
+-- The part of the whole that is not in use elsewhere, as far as is known: banks fill at that part of their rates.
+local function fill_part(S)
+  return math.max(0, WHOLE - S.unknown - S.silent) / WHOLE
+end
+
 -- While shares of the whole may be in use elsewhere, with banks of their own, the banks here are that much less deep:
 -- `part` of their depths. When a share is back they grow as banks fill, from what they were at `part_at`. A bank that
 -- nobody has touched meanwhile holds as much as if it had been cut down and filled again: the cap alone sees to it.
 local function part_of(S, now)
   local grown = S.part + math.max(0, now - S.part_at) / S.burst
-  return math.min(1, grown, (WHOLE - S.unknown - S.silent) / WHOLE)
+  return math.min(1, grown, fill_part(S))
 end
 
 -- Before shares that may be in use elsewhere become more, or fewer.
 local function keep_part(S, now)
-  S.part, S.part_at = math.max(0, part_of(S, now)), now
-end
-
-local function depth_of(S, now)
-  return S.depth * math.max(0, part_of(S, now))
+  S.part, S.part_at = part_of(S, now), now
 end
 
 -- What the offered bank may hold. A cut leaves no debt.
@@ -32,7 +33,7 @@ local function most_offered(S, now)
 end
 
 local function room(S, now)
-  return math.max(depth_of(S, now) - S.pool - S.hand, -S.deepest)
+  return math.max(S.depth * part_of(S, now) - S.pool - S.hand, -S.deepest)
 end
 
 local function fill_system(S, gained, now)
@@ -148,7 +149,7 @@ end
 -- What allocation banks may take of the system bank beyond what it holds, while their depths are cut.
 local function beneath(S, weight, now)
   local part = part_of(S, now)
-  return part < 1 and S.system - weight < -S.deepest * math.max(0, part) - EPSILON
+  return part < 1 and S.system - weight < -S.deepest * part - EPSILON
 end
 
 -- Step 1: the User's bank.

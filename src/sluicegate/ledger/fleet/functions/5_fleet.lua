@@ -10,10 +10,6 @@ local MOST_EVENTS = 32  -- of one draw: where more workers fall silent at once, 
 local MOST_HANDS = 4    -- that are swept in one draw, and
 local MOST_SWEPT = 64   -- Users in each
 
-local function fill_part(S)
-  return math.max(0, WHOLE - S.unknown - S.silent) / WHOLE
-end
-
 local function now_of(S)
   return S.filled / SECOND
 end
