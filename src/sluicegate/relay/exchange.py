@@ -9,13 +9,12 @@ from sluicegate.duis import MalformedMessage, read_header
 from sluicegate.front import problems
 from sluicegate.front.exchange import MANY_PIECES, SMALL_PIECE
 from sluicegate.front.problems import Problem, problem_answer
+from sluicegate.front.whole import WholeExchange
 from sluicegate.relay.desk import Ask
 
 if TYPE_CHECKING:
     from sluicegate.front.connection import FrontConnection
-    from sluicegate.front.identity import Sender
     from sluicegate.http.call import Answer
-    from sluicegate.http.heads import KnownRequest, RequestHead
     from sluicegate.relay.door import Foyer
     from sluicegate.relay.errand import Errand, Told
 
@@ -34,44 +33,16 @@ class Takes(Protocol):
         """Whoever was to be told has hung up."""
 
 
-class RelayExchange:
+class RelayExchange(WholeExchange):
     """See `front.exchange.Exchange`."""
 
-    __slots__ = (
-        "_began",
-        "_errand",
-        "_foyer",
-        "_front",
-        "_held",
-        "_parts",
-        "_pieces",
-        "bodiless",
-        "ended",
-        "head",
-        "keep_alive",
-        "known",
-        "late",
-        "old",
-        "sender",
-        "size",
-        "target",
-        "waits",
-        "whole",
-    )
+    __slots__ = ("_errand", "_foyer", "_pieces")
 
     def __init__(self, front: FrontConnection, foyer: Foyer) -> None:
-        self._front = front
+        WholeExchange.__init__(self, front, foyer)
         self._foyer = foyer
         self._errand: Errand | None = None
-        self._parts: list[bytes] = []
-        self._held = self._pieces = self.size = 0
-        self._began = False
-        self.sender: Sender | None = None
-        self.head: RequestHead | None = None
-        self.known: KnownRequest | None = None
-        self.target = self.late = b""
-        self.keep_alive = True
-        self.old = self.bodiless = self.whole = self.ended = self.waits = False
+        self._pieces = 0
 
     @property
     def taken(self) -> bool:
@@ -80,11 +51,7 @@ class RelayExchange:
 
     # --- the request
 
-    def body(self, octets: bytes) -> None:
-        """A piece of the body."""
-        if self.ended:
-            return
-        self.size += len(octets)
+    def _fits(self) -> bool:
         self._pieces += 1
         if self._pieces > MANY_PIECES and self.size < SMALL_PIECE * self._pieces and self.head and self.head.chunked:
             self.refuse(problems.BAD_HTTP, f"its chunks have fewer than {SMALL_PIECE} octets")
@@ -93,37 +60,10 @@ class RelayExchange:
         elif self._foyer.buffered > self._foyer.most_buffered:
             self.refuse(problems.NO_MEMORY, "too many messages are half read; send it again", retry_after=1)
         else:
-            self._parts.append(octets)
-            self._held += len(octets)
-            self._foyer.buffered += len(octets)
+            return True
+        return False
 
-    def flush(self) -> None:
-        """All of the message is read before anything is done with it."""
-
-    def begin(self) -> None:
-        """Its turn has come."""
-        self._began = True
-        if self.head is not None and self.head.expects and not self.size and not self.old:
-            self._front.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if self.whole:
-            self._consider()
-
-    def end(self) -> None:
-        """The request is whole."""
-        self.whole = True
-        if self._began and not self.ended:
-            self._consider()
-
-    def take_whole(self, body: bytes) -> None:
-        """All of it at once."""
-        self._began = self.whole = True
-        self.size = len(body)
-        self._parts = [body]
-        self._consider()
-
-    def _consider(self) -> None:
-        message = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._release()
+    def _take(self, message: bytes) -> None:
         try:
             header = read_header(message, complete=True)
         except MalformedMessage as error:
@@ -135,11 +75,6 @@ class RelayExchange:
         ask = Ask(header, self.target.decode("latin-1"), fields.passed, message, fields.deadline, fields.class_name)
         self.waits = True
         self._errand = self._foyer.desk.take(ask, self.told)
-
-    def _release(self) -> None:
-        self._parts = []
-        self._foyer.buffered -= self._held
-        self._held = 0
 
     # --- the answer
 
@@ -182,12 +117,6 @@ class RelayExchange:
         errand, self._errand = self._errand, None
         if errand is not None:
             self._foyer.desk.left(errand, self.told)
-
-    def hold_back(self) -> None:
-        """An answer is written at once."""
-
-    def let_come(self) -> None:
-        """The same."""
 
     def overdue(self, now: float) -> bool:  # noqa: ARG002 - the desk has its deadline
         """Never: the desk ends it at its deadline."""

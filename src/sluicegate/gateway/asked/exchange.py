@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sluicegate.duis import read_header
 from sluicegate.front import problems
 from sluicegate.front.problems import MEDIA_TYPE, Problem
+from sluicegate.front.whole import WholeExchange
 from sluicegate.gateway.asked.question import Question, Verdict, refusal
 from sluicegate.gateway.asked.told import FOUR, REFUSALS, Told, header_of, sender_of
 from sluicegate.http.heads import BadHead
@@ -16,54 +17,23 @@ from sluicegate.http.heads import BadHead
 if TYPE_CHECKING:
     from sluicegate.duis import Header
     from sluicegate.front.connection import FrontConnection
-    from sluicegate.front.identity import Sender
     from sluicegate.gateway.asked.wicket import Wicket
-    from sluicegate.http.heads import KnownRequest, RequestHead
 
 FORBIDDEN = 403
 NOTHING_TOLD = "there is no message, and no field says for which User the proxy asks"
 HEADER_CUT = "its Header is not in the part that the proxy sent: it must send more"
 
 
-class AskedExchange:
+class AskedExchange(WholeExchange):
     """See `front.exchange.Exchange`."""
 
-    __slots__ = (
-        "_began",
-        "_front",
-        "_held",
-        "_parts",
-        "_task",
-        "_told",
-        "_wicket",
-        "bodiless",
-        "ended",
-        "head",
-        "keep_alive",
-        "known",
-        "late",
-        "old",
-        "sender",
-        "size",
-        "target",
-        "waits",
-        "whole",
-    )
+    __slots__ = ("_task", "_told", "_wicket")
 
     def __init__(self, front: FrontConnection, wicket: Wicket) -> None:
-        self._front = front
+        WholeExchange.__init__(self, front, wicket)
         self._wicket = wicket
-        self._parts: list[bytes] = []
-        self._held = self.size = 0
-        self._began = False
         self._told = Told()
         self._task: asyncio.Task[None] | None = None
-        self.sender: Sender | None = None
-        self.head: RequestHead | None = None
-        self.known: KnownRequest | None = None
-        self.target = self.late = b""
-        self.keep_alive = True
-        self.old = self.bodiless = self.whole = self.ended = self.waits = False
 
     @property
     def taken(self) -> bool:
@@ -72,45 +42,13 @@ class AskedExchange:
 
     # --- the question
 
-    def body(self, octets: bytes) -> None:
-        """A piece of the body."""
-        if self.ended:
-            return
-        self.size += len(octets)
+    def _fits(self) -> bool:
         if self.size > self._wicket.max_body:
             self.refuse(problems.TOO_LARGE, f"a question has at most {self._wicket.max_body} octets")
-        else:
-            self._parts.append(octets)
-            self._held += len(octets)
-            self._wicket.buffered += len(octets)
+            return False
+        return True
 
-    def flush(self) -> None:
-        """It is read whole before anything is done with it."""
-
-    def begin(self) -> None:
-        """Its turn has come."""
-        self._began = True
-        if self.head is not None and self.head.expects and not self.size and not self.old:
-            self._front.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if self.whole:
-            self._consider()
-
-    def end(self) -> None:
-        """The question is whole."""
-        self.whole = True
-        if self._began and not self.ended:
-            self._consider()
-
-    def take_whole(self, body: bytes) -> None:
-        """All of it at once."""
-        self._began = self.whole = True
-        self.size = len(body)
-        self._parts.append(body)
-        self._consider()
-
-    def _consider(self) -> None:
-        message = b"".join(self._parts)
-        self._release()
+    def _take(self, message: bytes) -> None:
         assert self.head is not None  # noqa: S101 - of a whole request it is there
         try:
             self._told = self._wicket.told(self.head)
@@ -182,11 +120,6 @@ class AskedExchange:
         self._wicket.totals.refuse(problem.name)
         self._answer(refusal(problem, detail, retry_after=retry_after))
 
-    def _release(self) -> None:
-        self._parts = []
-        self._wicket.buffered -= self._held
-        self._held = 0
-
     def abandon(self) -> None:
         """The proxy has gone."""
         self.ended = True
@@ -201,12 +134,6 @@ class AskedExchange:
 
     def unanswered(self) -> None:
         """It is answered at once, or never."""
-
-    def hold_back(self) -> None:
-        """The verdict is short."""
-
-    def let_come(self) -> None:
-        """See `hold_back`."""
 
 
 def told_as(status: int, refuse_with: int) -> int:
