@@ -109,8 +109,8 @@ class Faults(Traffic):
 LONG = settings(QUICKLY, max_examples=400, stateful_step_count=40)
 
 
-@pytest.mark.long  # met once in some runs, not cleared up: after a clock an hour off and a draw that was overtaken, the
-# ledger's book of what a worker holds was another one than the worker's
+@pytest.mark.long  # one finding is open: a newcomer's first draw moves the ledger's clock on by 0.1 s only, and where
+# nobody had drawn for long, the next draw's catch-up lets the newcomer's tokens lapse while it has them in hand
 def test_whatever_fails_every_rule_of_the_fleet_holds():
     run_state_machine_as_test(Faults, settings=QUICKLY)
 
@@ -118,3 +118,14 @@ def test_whatever_fails_every_rule_of_the_fleet_holds():
 @pytest.mark.long
 def test_whatever_fails_every_rule_of_the_fleet_holds_for_long():
     run_state_machine_as_test(Faults, settings=LONG)
+
+
+def test_a_clock_that_got_ahead_lets_nothing_lapse_that_a_worker_still_has_in_hand():
+    """Found by the machine above: the worker kept what the ledger had let go, and went on telling of it."""
+    fleet = Faults()
+    fleet.configure(
+        sizes=[-3.0], tiny=0, burst=0.1, room=1.0, part=0.4, heaviest=1.0, sharing="fair", most=60.0, workers=2, seed=0
+    )
+    fleet.its_clock_is_off(jump=3600.0)
+    fleet.one_is_overtaken_by_what_its_worker_sends_next(answer=False, seconds=0.3)
+    fleet.all_faults_end_and_nobody_asks_for_some_time()

@@ -241,9 +241,7 @@ local function draw(base, args, leaving)
     save_worker(base, W)
     local expires = S.clock + S.hold * SECOND
     due(base, 'w:' .. W.name, expires)
-    if W.held > 0 then
-      let_lapse(base, hand.key, expires)
-    end
+    let_lapse(base, hand.key, expires + SLACK)  -- the worker's own clock may be so much behind: see `tick`
   end
   save_system(base, S)
   return out
