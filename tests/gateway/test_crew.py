@@ -38,7 +38,8 @@ def test_all_workers_answer_on_one_address_and_share_one_ledger(crew, upstream):
 
 def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(crew):
     running = crew()
-    lines = [Client(running.process.port) for _ in range(8)]
+    # The kernel deals them out at random: of 8, one run in 256 gave all to the worker that is killed.
+    lines = [Client(running.process.port) for _ in range(32)]
     for number, line in enumerate(lines):
         assert line.send(request(message(counter=number))).answer().status == 200
     before = running.workers()
