@@ -20,9 +20,9 @@ class Asking(Deciding):
         elapsed = now - self.drawn_at
         self.offered_flow = moved(self.offered_flow, self.came, elapsed)
         self.came = 0.0
-        alone = self.share.alone
+        wanting = self.wants_tokens
         turn = turn_of(self.takes)
-        target = 0.0 if alone else offered_target(max(self.offered_flow, 0.0), self.limits.heaviest, turn)
+        target = 0.0 if not wanting else offered_target(max(self.offered_flow, 0.0), self.limits.heaviest, turn)
         pairs: list[tuple[Hand, Want]] = []
         self.lost_at = self._patient_until(now)
         noted, self.noted = self._to_be_told(now)
@@ -32,7 +32,7 @@ class Asking(Deciding):
             self.noted += noted[most:]
         for hand in noted[:most]:
             hand.noted = False
-            self._wants_of(hand, now, turn, pairs)
+            self._wants_of(hand, now, turn, wanting, pairs)
             if hand.within > 0.0 or hand.excess > 0.0:
                 self.note(hand)
         self.draws += 1
@@ -59,6 +59,11 @@ class Asking(Deciding):
         self.pace.take(now)
         self.sent = ask, pairs, now
         return ask
+
+    @property
+    def wants_tokens(self) -> bool:
+        """Whether a draw asks for tokens: none while the worker is alone, nor the first, which makes it known."""
+        return self.epoch != "" and not self.share.alone
 
     def _patient_until(self, now: float) -> float:
         """When a draw that is sent now is lost, in seconds.
@@ -97,10 +102,10 @@ class Asking(Deciding):
             self.settle,
         )
 
-    def _wants_of(self, hand: Hand, now: float, turn: float, pairs: list[tuple[Hand, Want]]) -> None:
+    def _wants_of(self, hand: Hand, now: float, turn: float, wanting: bool, pairs: list[tuple[Hand, Want]]) -> None:
         """What is to be said of one User: one want, and one more for each other reserve and weight that waits."""
         groups: dict[tuple[float, float], list[Waiter]] = {}
-        if not self.share.alone:
+        if wanting:
             for waiter in hand.queue:
                 waiter.asked = True
                 kept = waiter.reserve if self.active else 0.0
@@ -111,7 +116,7 @@ class Asking(Deciding):
         hand.drawn_at = now
         ((reserve, unit), first), *others = sorted(groups.items()) or [((0.0, self.limits.heaviest), [])]
         keep, keep_excess = hand.within, hand.excess
-        if not self.share.alone:
+        if wanting:
             most = PART * hand.bank / self.workers
             keep = own_target(hand.flow, unit, turn, most) if self.active else 0.0
             keep_excess = own_target(hand.flow_excess, unit, turn) if self.active else 0.0

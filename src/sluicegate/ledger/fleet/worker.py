@@ -59,9 +59,7 @@ class Worker(Asking):
             return
         (_ask, pairs, sent_at), self.sent = self.sent, None
         if answer.epoch != self.epoch:
-            if self.epoch:  # a ledger that knows nothing of what is in hand
-                self.lapse()
-            self.epoch = answer.epoch
+            self._begin_epoch(answer.epoch)
         self.active, self.since, self.workers = answer.active, now - answer.since, answer.workers
         self.bank_offered = answer.level
         of = self.limits
@@ -92,6 +90,14 @@ class Worker(Asking):
         if self.order:
             self.urgent = True
         _tell(told)
+
+    def _begin_epoch(self, epoch: str) -> None:
+        """A ledger that knew nothing of this worker, nor of what it has in hand: it gave nothing, but does so now."""
+        if self.epoch:
+            self.lapse()
+        for _hand, waiter in self.order:
+            waiter.asked = False
+        self.epoch, self.urgent = epoch, True
 
     def _serve_queue(self, hand: Hand, now: float, told: Told) -> None:
         """Those whom the draw asked for: each has a token now, or was refused; or it is worth to ask once more."""
@@ -166,8 +172,7 @@ class Worker(Asking):
         for hand, want in pairs:
             hand.late += want.late  # at worst it is charged twice: never too little
             hand.alone += want.alone
-            if want.late or want.alone:
-                self.note(hand)
+            self.note(hand)  # else what was spent, or came with a lost answer, would be booked as in hand for ever
         if self.share.lost(now):
             self.be_alone(now)
         told: Told = []

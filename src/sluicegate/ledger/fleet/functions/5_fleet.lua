@@ -150,7 +150,8 @@ local function server_time()
   return tonumber(time[1]) * SECOND + tonumber(time[2])
 end
 
--- Rule 1. `W` is the worker as the books have it, nil for one that has just come.
+-- Rule 1. `W` is the worker as the books have it, nil for one that has just come: it takes nothing yet, for what it had in
+-- hand would lapse at once where the clock is far behind and the next draw moves it on.
 local function tick(base, S, ask, W)
   local at = server_time()
   local to = S.clock + math.max(0, at - S.server)

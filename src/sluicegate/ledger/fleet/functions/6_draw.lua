@@ -199,6 +199,7 @@ local function draw(base, args, leaving)
   local ask = read_ask(args)
   local users = open_users(base)
   local S, W = open(base, ask, users)
+  local takes = W ~= nil and not leaving  -- rule 1: a newcomer's first draw is to be known
   local withheld
   W, withheld = arrive(base, S, ask, W)
   if ask.epoch ~= S.epoch then
@@ -220,14 +221,14 @@ local function draw(base, args, leaving)
   local results, budget = {}, MOST_UNITS
   for i, want in ipairs(ask.wants) do
     local got = { user = accounts[i], held = hand.of[want.user] }
-    if not leaving then
+    if takes then
       got.bank, got.spare, budget = serve(S, W, got.user, want, got.held, now, budget)
     else
       got.bank, got.spare = 0, 0
     end
     results[i] = got
   end
-  local offered = leaving and 0 or draw_offered(S, ask.offered, now)
+  local offered = takes and draw_offered(S, ask.offered, now) or 0
   hand.of[''].bank = hand.of[''].bank + offered
   W.held = W.held + offered
   local share = promise(S, W, ask)
