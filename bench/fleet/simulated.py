@@ -39,6 +39,7 @@ class Fleet:
         ledger: what draws come to (`draw(ask, now)`); None: nobody is there.
         cut: indices of workers that do not reach it. dead: that are no more.
         skew: added to the ledger's clock, in seconds.
+        refuses: whether, where no ledger is there, connections are refused.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Fleet:
         self.limits, self.allocations, self.ledger = limits, dict(allocations), ledger
         self.delay = delay or (lambda: 0.0002 + self.random.expovariate(2_000.0))
         self.cut, self.dead, self.skew = set(), set(), 0.0
+        self.refuses = False
         self.now = 0.0
         self.longest = 0.0
         self.waited = self.asked = 0
@@ -110,6 +112,8 @@ class Fleet:
 
         def arrive():
             ledger = self.ledger
+            if ledger is None and self.refuses and number not in self.cut:
+                self._at(self.now + there, lambda: self._refused(number, ask))
             if ledger is None or number in self.cut:
                 return
             begins, ends = self._served(ask)
@@ -122,6 +126,15 @@ class Fleet:
                 self._at(ends + back, lambda: self._answer(number, ask, answer))
 
         self._at(self.now + there, arrive)
+
+    def _refused(self, number, ask):
+        """The worker hears that nobody is there."""
+        worker = self.workers[number]
+        worker.tick(self.now)
+        if number not in self.dead and worker.sent is not None and worker.sent[0] is ask:
+            worker.gone(self.now)
+            self._pending[number] = float("inf")
+            self._look(number)
 
     def _served(self, _ask):
         """When the ledger begins and ends to serve a draw that comes now: it takes no time."""

@@ -14,7 +14,7 @@ from real_valkey import running, started
 
 from sluicegate.ledger.fleet.library import Library, library
 from sluicegate.ledger.fleet.messages import Ask, Want
-from sluicegate.ledger.fleet.shard import AwayError, StaleError
+from sluicegate.ledger.fleet.shard import AwayError, GoneError, StaleError
 from sluicegate.ledger.fleet.valkey import ValkeyShard, client
 
 USER = Want("u", 8.0, 4.0)
@@ -103,13 +103,15 @@ def test_a_server_that_is_not_there_is_away_and_back_when_it_is(tmp_path):
         with ExitStack() as stack:
             port = free_port()
             shard = ValkeyShard(f"valkey://127.0.0.1:{port}", "gone", timeout=2.0)
-            with pytest.raises(AwayError):
+            with pytest.raises(GoneError):
                 await shard.draw(ask(1))
             inner = stack.enter_context(ExitStack())
             inner.enter_context(running("--port", str(port), "--bind", "127.0.0.1"))
             first = await eventually(lambda: shard.draw(ask(2)))
             inner.close()
-            with pytest.raises(AwayError):
+            with pytest.raises(AwayError):  # the connection broke, which says little
+                await shard.draw(ask(3))
+            with pytest.raises(GoneError):
                 await shard.draw(ask(3))
             stack.enter_context(running("--port", str(port), "--bind", "127.0.0.1"))
             again = await eventually(lambda: shard.draw(ask(4)))
@@ -120,11 +122,21 @@ def test_a_server_that_is_not_there_is_away_and_back_when_it_is(tmp_path):
     assert again.epoch != first.epoch
 
 
-def test_a_server_that_does_not_answer_is_away():
+def test_a_server_that_does_not_answer_is_away_but_perhaps_not_gone():
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         shard = ValkeyShard(f"valkey://127.0.0.1:{deaf.getsockname()[1]}", "deaf", timeout=0.05)
-        with pytest.raises(AwayError):
+        with pytest.raises(AwayError) as told:
             asyncio.run(shard.draw(ask(1)))
+    assert told.type is AwayError
+
+
+def test_a_socket_that_nobody_listens_to_is_that_of_a_server_that_is_gone(tmp_path):
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(f"{tmp_path}/left.sock")
+    for name, kind in (("left", GoneError), ("another", AwayError)):
+        with pytest.raises(AwayError) as told:
+            drawn(f"unix://{tmp_path}/{name}.sock", "test", ask(1))
+        assert told.type is kind
 
 
 def test_a_replica_refuses_and_once_promoted_begins_an_epoch():
@@ -155,6 +167,9 @@ def test_a_cluster_is_drawn_from_at_the_node_that_has_the_ledger():
             shard = ValkeyShard(f"valkey+cluster://127.0.0.1:{port}", "test", timeout=5.0)
             answers = [await eventually(lambda number=number: shard.draw(ask(number))) for number in (1, 2)]
             look = await shard.look()
+            stack.close()
+            with pytest.raises(AwayError):
+                await shard.draw(ask(3))
             await shard.close()
             return answers, look
 
@@ -175,6 +190,13 @@ def test_sentinel_is_asked_which_server_is_the_primary(tmp_path):
         with pytest.raises(AwayError):
             drawn(f"valkey+sentinel://127.0.0.1:{port}/another", "test", ask(1))
     assert answer.number == 1
+
+
+@pytest.mark.parametrize("kind", ["sentinel", "cluster"])
+def test_where_nobody_says_which_server_has_the_ledger_it_is_not_known_to_be_gone(kind):
+    with pytest.raises(AwayError) as told:
+        drawn(f"valkey+{kind}://127.0.0.1:{free_port()}/{'ledger' if kind == 'sentinel' else ''}", "test", ask(1))
+    assert told.type is AwayError
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,8 @@ class Stage(Fleet):
     """See `Fleet`; what is sent has the next of `fates`: seconds, LOST, or HELD until `deliver`; then QUICK.
 
     Attributes:
-        frozen: the ledger takes messages and answers none. away: it is not there.
+        frozen: the ledger takes messages and answers none. away: it is not there. killed: nor will it be, until another
+            one is started: connections are refused.
         early: so many seconds before its end the ledger may believe that a lease has ended.
         held: what is held back. flying: answers on their way, by the ask.
         heard: when the last draw was sent whose share a worker has. ended: when a dead worker's share ends at latest.
@@ -111,7 +112,7 @@ class Stage(Fleet):
         self.held: list = []
         self.flying: dict[int, tuple[Ask, Answer, int]] = {}
         self.waiting_asks: list = []
-        self.frozen = self.away = False
+        self.frozen = self.away = self.killed = False
         self.early = 0.0
         self.heard: dict[int, float] = {}
         self.buried: set[int] = set()
@@ -145,7 +146,7 @@ class Stage(Fleet):
 
     def bury(self, number: int) -> None:
         """Who started it tells that it is dead; where nobody is there to be told, its share ends with its lease."""
-        if not self.away and not self.frozen and self.ledger.books is not None:
+        if not (self.away or self.frozen or self.killed) and self.ledger.books is not None:
             self.ledger.bury(self.workers[number].name, self.now + self.skew)
             self.buried.add(number)
 
@@ -162,6 +163,8 @@ class Stage(Fleet):
         self.cut.clear()
         self.skew = 0.0
         self.away = False
+        if self.killed:
+            self.start_ledger(empty=True)
         self.thaw()
 
     def rest(self, seconds: float) -> None:
@@ -179,6 +182,17 @@ class Stage(Fleet):
         for number in self.living:
             self.workers[number].reconfigure(limits, allocations, self.now)
             self._look(number)
+
+    def kill_ledger(self) -> None:
+        """What waited for it is refused now, what comes later when it comes; answers on their way arrive."""
+        self.killed = True
+        waiting, self.waiting_asks = self.waiting_asks, []
+        for number, ask in waiting:
+            self._refuse(number, ask)
+
+    def start_ledger(self, *, empty: bool) -> None:
+        self.killed = self.frozen = False
+        self.restart_ledger(empty=empty)
 
     def restart_ledger(self, *, empty: bool) -> None:
         self.ledger.restart(empty=empty)
@@ -207,6 +221,9 @@ class Stage(Fleet):
     def _arrive(self, number, ask) -> None:
         if self.away or number in self.cut:
             return
+        if self.killed:
+            self._refuse(number, ask)
+            return
         if self.frozen:
             self.waiting_asks.append((number, ask))
             return
@@ -224,6 +241,9 @@ class Stage(Fleet):
 
         if not self._carry(number, come_back):
             del self.flying[key]
+
+    def _refuse(self, number, ask) -> None:
+        self._carry(number, lambda: number in self.cut or self._refused(number, ask))
 
     def _answer(self, number, ask, answer) -> None:
         if number in self.dead:

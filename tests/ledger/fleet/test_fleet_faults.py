@@ -138,6 +138,25 @@ def test_a_ledger_that_goes_is_replaced_by_shares_and_workers_come_back_by_thems
         assert trial.throttled(13.0, 16.0) == 0
 
 
+@pytest.mark.parametrize("load", [120, 400])
+def test_where_the_ledgers_process_is_no_more_shares_are_in_use_at_once(load):
+    """It refuses connections, so it grants nothing to anybody: nobody waits for `hold` first."""
+    trial = Trial(load, 16)
+
+    def killed():
+        trial.fleet.ledger, trial.fleet.refuses = None, True
+
+    def started():
+        trial.fleet.ledger = LuaLedger()
+        trial.fleet.ledger.shard.restart("run2")
+
+    trial.at(4.0, killed).at(9.0, started).run()
+    trial.check()
+    assert trial.rate(4.0, 4.5) >= 0.75 * min(load, 180), "without: none of 400, 82 of 120"
+    assert trial.rate(5.0, 9.0) >= 0.85 * min(load, 180)
+    assert not any(worker.share.alone for worker in trial.fleet.workers)
+
+
 def test_a_ledger_that_is_slower_than_wait_is_as_one_that_is_gone():
     trial = Trial(360, 10)
     quick = trial.fleet.delay

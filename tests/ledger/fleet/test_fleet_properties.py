@@ -65,6 +65,15 @@ class Faults(Traffic):
     def the_ledger_goes_or_comes(self):
         self.stage.away = not self.stage.away
 
+    @rule(empty=st.booleans())
+    def the_ledger_is_killed_or_another_one_started(self, empty):
+        """As below: what is in hand may be spent beside the shares, which are in use at once."""
+        if self.stage.killed:
+            self.stage.start_ledger(empty=empty)
+        else:
+            self.beyond += self.stage.in_hand()
+            self.stage.kill_ledger()
+
     @rule()
     def the_ledger_freezes_or_thaws(self):
         if self.stage.frozen:

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Final
 
 from sluicegate.ledger.fleet.messages import Answer, Ask, Look
-from sluicegate.ledger.fleet.shard import AwayError, Shard, StaleError
+from sluicegate.ledger.fleet.shard import AwayError, GoneError, Shard, StaleError
 from sluicegate.ledger.fleet.worker import Worker
 from sluicegate.ledger.fleet.writing import MalformedError
 
@@ -70,14 +70,18 @@ class Driver:
     async def _draw(self, ask: Ask) -> None:
         worker = self._worker
         answer: Answer | None = None
+        gone = False
         try:
             async with asyncio.timeout(GIVEN_UP):
                 answer = await self._shard.draw(ask)
         except FAILED as error:
             self._worker.trouble = str(error) or type(error).__name__
+            gone = isinstance(error, GoneError)
         under_way = worker.sent is not None and worker.sent[0] is ask
         if under_way and answer is not None:
             worker.take(answer, self._clock())
+        elif under_way and gone:
+            worker.gone(self._clock())
         elif under_way:
             worker.lost(self._clock())
         elif answer is not None:

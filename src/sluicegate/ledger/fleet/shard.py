@@ -14,6 +14,10 @@ class AwayError(ConnectionError):
     """
 
 
+class GoneError(AwayError):
+    """The ledger's process is no more: its machine refuses connections. It grants nothing to anybody."""
+
+
 class StaleError(ValueError):
     """The ledger has seen a later ask of this worker: this one changed nothing."""
 
@@ -25,7 +29,7 @@ class Shard(Protocol):
         """Tell and draw, at once and as a whole.
 
         Raises:
-            AwayError: no answer came. `asyncio.timeout` around it does no harm.
+            AwayError: no answer came. `asyncio.timeout` around it does no harm. GoneError: nor will anybody get one.
             StaleError: a later ask was there first.
             MalformedError: the ask or the answer cannot be; of the ask nothing has changed.
         """

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from valkey.asyncio import Valkey
 from valkey.asyncio.cluster import ClusterNode, ValkeyCluster
 from valkey.asyncio.sentinel import Sentinel
+from valkey.exceptions import ConnectionError as NotConnectedError
 from valkey.exceptions import ReadOnlyError, ResponseError, ValkeyClusterException, ValkeyError
 
 from sluicegate.ledger.fleet.library import base_key, library
@@ -20,7 +21,7 @@ from sluicegate.ledger.fleet.messages import (
     burial_from_texts,
     look_from_texts,
 )
-from sluicegate.ledger.fleet.shard import AwayError, refused
+from sluicegate.ledger.fleet.shard import AwayError, GoneError, refused
 
 PORT: Final = 6379
 SENTINEL_PORT: Final = 26379
@@ -121,7 +122,8 @@ class ValkeyShard:
         except ResponseError as error:
             raise refused(str(error)) from error
         except DEAF as error:
-            raise AwayError(f"{type(error).__name__}: {error}") from error
+            kind = GoneError if _refuses_connections(error) else AwayError
+            raise kind(f"{type(error).__name__}: {error}") from error
 
     async def _told(self, function: str, *texts: str | bytes) -> list[bytes]:
         where = await self._where()
@@ -144,6 +146,11 @@ class ValkeyShard:
     async def _drop(self) -> None:
         if isinstance(self._client, Valkey):
             await self._client.connection_pool.disconnect()
+
+
+def _refuses_connections(error: BaseException) -> bool:
+    """Whether the server itself did, not a Sentinel or another node that was asked where it is."""
+    return type(error) is NotConnectedError and isinstance(error.__context__, ConnectionRefusedError)
 
 
 def client(url: str, options: Mapping[str, Any]) -> Valkey | ValkeyCluster:

@@ -17,7 +17,7 @@ class Worker(Asking):
     """A worker of a fleet: see `Deciding` and `Asking`.
 
     Whoever drives it does, at `due`, or when `wake` is called: `tick`, then `next_ask`; sends what that returns; and
-    then calls `take`, or `lost`, or (after `lost`) `too_late`.
+    then calls `take`, or `lost` or `gone`, or (after these) `too_late`.
     """
 
     def tick(self, now: float) -> None:
@@ -181,6 +181,15 @@ class Worker(Asking):
                 self._consider(hand, waiter, now, told)
         self._trim()
         _tell(told)
+
+    def gone(self, now: float) -> None:
+        """The draw under way found no ledger: what nobody grants any more is free, so shares are in use at once."""
+        sooner = now < self.alone_from
+        self.alone_from = min(now, self.alone_from)
+        was_alone = self.share.alone
+        self.lost(now)
+        if sooner and was_alone:
+            self.be_alone(now)
 
     def too_late(self, answer: Answer, asked: Ask) -> None:
         """An answer came after `lost`: what it grants goes back with the next draw."""
