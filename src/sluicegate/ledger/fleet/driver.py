@@ -53,19 +53,22 @@ class Driver:
         return await self._shard.look()
 
     async def _run(self) -> None:
-        worker, clock = self._worker, self._clock
+        worker, clock, loop = self._worker, self._clock, asyncio.get_running_loop()
         while True:
             self._woken.clear()
-            worker.tick(clock())
-            ask = worker.next_ask(clock())
+            now = clock()
+            worker.tick(now)
+            ask = worker.next_ask(now)
             if ask is not None:
                 draw = asyncio.create_task(self._draw(ask))
                 self._draws.add(draw)
                 draw.add_done_callback(self._draws.discard)
-            seconds = max(0.0, worker.due(clock()) - clock())
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._woken.wait()
+            now = clock()
+            alarm = loop.call_later(max(0.0, worker.due(now) - now), self._woken.set)
+            try:
+                await self._woken.wait()
+            finally:
+                alarm.cancel()
 
     async def _draw(self, ask: Ask) -> None:
         worker = self._worker

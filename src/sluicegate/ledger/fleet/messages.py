@@ -17,6 +17,7 @@ Three things a worker must hold to, or the bounds do not:
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from sluicegate.ledger.fleet.writing import MalformedError, count, packed, read, unpacked, written
@@ -209,12 +210,18 @@ def ask_to_texts(ask: Ask) -> list[str | bytes]:
     texts: list[str | bytes] = [
         FORM,
         *written((*ask[:5], *ask[6:-1]), _ASK),
-        *written(ask.terms, _TERMS),
+        *_terms_written(ask.terms),
         str(len(ask.wants)),
     ]
     for want in ask.wants:
-        texts += (want.user, packed(want[1:]))
+        texts += (want[0].encode(), packed(want[1:]))
     return texts
+
+
+@lru_cache(maxsize=8)
+def _terms_written(terms: Terms) -> list[str]:
+    """They are the same with each draw."""
+    return written(terms, _TERMS)
 
 
 def ask_from_texts(texts: Sequence[str | bytes]) -> Ask:
@@ -241,7 +248,7 @@ def answer_from_texts(texts: Sequence[str | bytes], ask: Ask) -> Answer:
     _check_form(texts)
     head: Any = read(texts, 1, _ANSWER)
     rows = _rows(texts, 1 + len(_ANSWER), MOST_WANTS, 1)
-    answer = Answer._make((*head, tuple(Given(*unpacked(texts[row], _GIVEN)) for row in rows)))
+    answer = Answer._make((*head, tuple(Given._make(unpacked(texts[row], _GIVEN)) for row in rows)))
     if answer.number != ask.number or len(answer.given) != len(ask.wants):
         raise MalformedError(f"draw {ask.number} for {len(ask.wants)} was answered with {answer.number} of {len(rows)}")
     return answer

@@ -78,13 +78,14 @@ class Mirror:
 
     def told(self, given: Given, beside: float, pace: float, now: float) -> None:
         """The ledger has spoken. `beside` (SR): what is in hand here, less what it has not been told of yet."""
-        level = min(self.depth, max(0.0, given.level + beside))
-        if now > self.told_at:
-            others = (self.level_at(now) - level) / max(now - self.told_at, LEAST_LOOK)
-            self.fills = min(self.allocation, max(-LEARN * self.depth, self.fills - LEARN * others))
-        self.level, self.bank = level, given.level
+        _within, _excess, self.bank, self.elsewhere, self.credit, self.demand = given
+        level, depth, since = given.level + beside, self.depth, now - self.told_at
+        level = 0.0 if level < 0.0 else depth if level > depth else level
+        if since > 0.0:
+            others = (self.level_at(now) - level) / (since if since > LEAST_LOOK else LEAST_LOOK)
+            self.fills = min(self.allocation, max(-LEARN * depth, self.fills - LEARN * others))
+        self.level = level
         self.filled_at = self.told_at = now
-        self.elsewhere, self.credit, self.demand = given.elsewhere, given.credit, given.demand
         self.rises = pace * self.account.share
 
     def bank_may_hold(self, weight: float, now: float) -> bool:

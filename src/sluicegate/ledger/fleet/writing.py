@@ -1,12 +1,16 @@
 """How the fields of a message are written: one text each, or a row of figures packed; and nothing that cannot be."""
 
-import struct
 from collections.abc import Iterable, Sequence
-from math import isfinite
+from functools import cache
+from math import ulp
+from operator import le
+from struct import Struct
 from typing import Final
 
 MOST: Final = 1e12  # SR, SR/s or seconds: above it is no figure of a fleet
 LONGEST: Final = 256  # characters of a name
+BETWEEN: Final = {"x": (0.0, MOST), "r": (ulp(0.0), MOST), "l": (-MOST, MOST), "p": (0.0, 1.0 + 1e-6)}
+"""The least and the most that a figure of a kind can be."""
 
 Field = str | float | int | bool
 """A field's kind is a letter: n name, w word (may be empty), i whole number, x amount (0 or more), r rate (above 0),
@@ -31,19 +35,28 @@ def read(texts: Sequence[str | bytes], at: int, kinds: str) -> list[Field]:
 
 def packed(figures: Sequence[float]) -> bytes:
     """A row of figures: there are many, and as texts they would be half of what a draw costs. Whoever reads checks."""
-    return struct.pack(f"<{len(figures)}d", *figures)
+    return _row(len(figures)).pack(*figures)
 
 
-def unpacked(row: str | bytes, kinds: str) -> list[float]:
+def unpacked(row: str | bytes, kinds: str) -> tuple[float, ...]:
     """The figures of a row. Raises MalformedError for one that cannot be, or another number of them."""
     if not isinstance(row, bytes) or len(row) != 8 * len(kinds):
         raise MalformedError(f"{row!r:.80} is no row of {len(kinds)} figures")
-    try:
-        return [
-            _figure(figure, kind) for figure, kind in zip(struct.unpack(f"<{len(kinds)}d", row), kinds, strict=True)
-        ]
-    except ValueError as error:
-        raise MalformedError(f"{error} cannot be a figure of a row") from error
+    figures: tuple[float, ...] = _row(len(kinds)).unpack(row)
+    least, most = _bounds(kinds)
+    if all(map(le, least, figures)) and all(map(le, figures, most)):  # as no figure that is none is
+        return figures
+    raise MalformedError(f"{figures} cannot be a row of figures of the kinds {kinds!r}")
+
+
+@cache
+def _row(figures: int) -> Struct:
+    return Struct(f"<{figures}d")
+
+
+@cache
+def _bounds(kinds: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    return tuple(BETWEEN[kind][0] for kind in kinds), tuple(BETWEEN[kind][1] for kind in kinds)
 
 
 def count(texts: Sequence[str | bytes], at: int, most: int, width: int) -> int:
@@ -59,7 +72,10 @@ def count(texts: Sequence[str | bytes], at: int, most: int, width: int) -> int:
 
 def _written(field: Field, kind: str) -> str:
     text = ("1" if field else "0") if kind == "f" else str(field)
-    _read(text, kind)
+    if not isinstance(field, float):
+        _read(text, kind)
+    elif kind not in BETWEEN or not _can_be(field, kind):
+        raise MalformedError(f"{text} cannot be a field of kind {kind!r}")
     return text
 
 
@@ -77,7 +93,7 @@ def _read(given: str | bytes, kind: str) -> Field:
                 number = int(text)
                 return number if 0 <= number <= MOST else _refuse(text)
             case _:
-                return _figure(float(text), kind)
+                return figure if _can_be(figure := float(text), kind) else _refuse(text)
     except (UnicodeDecodeError, ValueError) as error:
         raise MalformedError(f"{given!r:.80} cannot be a field of kind {kind!r}") from error
 
@@ -88,12 +104,9 @@ def _word(text: str, least: int) -> str:
     return text
 
 
-def _figure(figure: float, kind: str) -> float:
-    least = -MOST if kind == "l" else 0.0
-    most = 1.0 + 1e-6 if kind == "p" else MOST
-    if not isfinite(figure) or not least <= figure <= most or (kind == "r" and figure == 0.0):
-        raise ValueError(figure)
-    return figure
+def _can_be(figure: float, kind: str) -> bool:
+    least, most = BETWEEN[kind]
+    return least <= figure <= most
 
 
 def _refuse(text: str) -> int:
