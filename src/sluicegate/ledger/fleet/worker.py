@@ -82,7 +82,8 @@ class Worker(Asking):
         for hand in dict.fromkeys(hand for hand, _want in pairs):
             if hand.within > 0.0 or hand.excess > 0.0:
                 self.note(hand)  # what is spent of it, or left, is told with the next draw
-            self._serve_queue(hand, now, told)
+            if hand.queue or hand.waiting:
+                self._serve_queue(hand, now, told)
         for hand, waiter in list(self.order):
             if waiter.outcome == ASK and not waiter.asked:
                 self._consider(hand, waiter, now, told)
