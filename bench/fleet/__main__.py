@@ -3,12 +3,15 @@
 Four workers over the Valkey that they start, beside four with banks of their own (over the threshold, each a fourth of
 everything), on the same machine with the load and the system behind: pairs of fresh gateways side by side, each loaded
 for a slice while the others have nothing to do, A B B A. A pair's ratio is of all its slices; what is told is the
-geometric mean over the pairs with its 95% interval. Then decisions alone, in turn, by `trips`.
+geometric mean over the pairs with its 95% interval. Below the threshold the load is a closed loop. Over it requests are
+offered at a fixed rate, the same for both; then at more and more, until answers lag. Then decisions alone, in turn, by
+`trips`.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -24,6 +27,7 @@ from bench.operations import interval
 from bench.peers import Site, upstream
 from bench.processes import BenchError, Bystanders, end_on_signals, free_port
 
+OPEN_FILES = 4096
 BAR_RATE, BAR_CALLS, BAR_GAIN = 0.9, 50.0, 5.0
 Pairs = dict[str, list[tuple[dict[str, Done], Done]]]
 Rates = dict[tuple[bool, str], list[trips.Rate]]
@@ -77,23 +81,21 @@ def decisions(asked: argparse.Namespace, found: Rates) -> None:
 
 def gateway_table(found: Pairs, workers: int) -> list[str]:
     """The pairs as Markdown."""
-    lines = ["| | | requests/s | forwarded/s | CPU us a request | of it Valkey's |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| | | answered/s | forwarded/s | throttled/s | ms: median, 99% | CPU us a request | Valkey's | greatest/s |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     for case, pairs in found.items():
         for way in WAYS:
             of = [ways[way] for ways, _paced in pairs]
-            lines.append(
-                f"| {case} | {way} | {_spread([one.spent.per_second for one in of])} "
-                f"| {median(one.admitted / one.spent.seconds for one in of):,.0f} "
-                f"| {_spread([one.spent.each for one in of])} "
-                f"| {median(1e6 * one.ledger / one.spent.completed for one in of):.1f} |"
-            )
+            lines.append(f"| {case} | {way} | {' | '.join(_columns(of, case))} |")
     lines.append("")
     for case, pairs in found.items():
-        rate = interval([ways[FLEET].spent.per_second / ways[APART].spent.per_second for ways, _ in pairs])
+        rate = interval([_most(ways[FLEET], case) / _most(ways[APART], case) for ways, _ in pairs])
         cpu = interval([ways[APART].spent.each / ways[FLEET].spent.each for ways, _ in pairs])
         lines.append(
-            f"- {case}: requests/s of the fleet over those apart {_told(rate)}, by CPU a request {_told(cpu)}; "
-            f"bar {BAR_RATE}: {_verdict(rate, cpu)}"
+            f"- {case}: {'requests/s' if case == BELOW else 'the greatest rate'} of the fleet over those apart "
+            f"{_told(rate)}, by CPU a request {_told(cpu)}; bar {BAR_RATE}: {_verdict(rate, cpu)}"
         )
         if case == BELOW:
             of = [ways[FLEET] for ways, _paced in pairs]
@@ -109,6 +111,25 @@ def gateway_table(found: Pairs, workers: int) -> list[str]:
             f"{'met' if max(calls) <= BAR_CALLS else 'missed'}"
         )
     return lines
+
+
+def _columns(of: list[Done], case: str) -> list[str]:
+    """One way's figures, over all its pairs."""
+    slices = [sent for one in of for sent in one.sent]
+    return [
+        _spread([one.spent.per_second for one in of]),
+        f"{median(one.admitted / one.spent.seconds for one in of):,.0f}",
+        f"{median((one.spent.completed - one.admitted) / one.spent.seconds for one in of):,.0f}",
+        ", ".join(f"{median(sent.latency_ms[point] for sent in slices):.1f}" for point in ("p50", "p99")),
+        _spread([one.spent.each for one in of]),
+        f"{median(1e6 * one.ledger / one.spent.completed for one in of):.1f}",
+        "" if case == BELOW else _spread([one.greatest.offered for one in of]),
+    ]
+
+
+def _most(of: Done, case: str) -> float:
+    """Requests/s that it can answer."""
+    return of.spent.per_second if case == BELOW else of.greatest.offered
 
 
 def decision_table(found: Rates) -> list[str]:
@@ -151,6 +172,8 @@ def main(words: list[str]) -> int:
     """Print the page. Exit code: 0 measured, 2 could not measure, 130 interrupted."""
     asked = arguments(words)
     end_on_signals()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, hard) if hard > 0 else OPEN_FILES, hard))
     others = Bystanders()
     served: Pairs = {BELOW: [], ABOVE: []}
     decided: Rates = {}

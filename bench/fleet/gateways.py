@@ -7,11 +7,13 @@ import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import valkey
 
+from bench.fleet.offered import Greatest, greatest
 from bench.loader import Sending, Sent, send
 from bench.messages import users, write_frames
 from bench.operations import Spent
@@ -21,9 +23,11 @@ from bench.processes import START_SECONDS, BenchError, Server, free_port
 FLEET, APART = "fleet", "apart"
 WAYS: Final = (FLEET, APART)
 BELOW, ABOVE = "below the threshold", "over the threshold"
-CONNECTIONS: Final = {BELOW: 32, ABOVE: 256}  # requests that wait for the ledger: fewer would measure that alone
-THRESHOLD: Final = 8000.0  # SR/s: so much is forwarded, and the rest throttled
+CONNECTIONS: Final = {BELOW: 32, ABOVE: 2000}  # over the threshold enough for all requests that wait, at any rate
+THRESHOLD: Final = 4000.0  # SR/s: so much is forwarded, and the rest throttled
+OVER: Final = 1.25  # of it are offered at the fixed rate: well below what two cores can do
 SETTLED: Final = 5.0  # seconds after which the banks of a ledger that began empty are full
+TRY: Final = 2.0  # seconds at each rate, where the greatest is looked for
 
 
 @dataclass
@@ -31,7 +35,7 @@ class Done:
     """What one gateway did in all its slices.
 
     Attributes:
-        admitted: requests that were forwarded.
+        admitted: requests that were forwarded. sent: each slice.
         ledger: the Valkey's part of the CPU, in seconds; called: commands that it was sent; within: that its functions
             called.
     """
@@ -41,16 +45,25 @@ class Done:
     ledger: float = 0.0
     called: float = 0.0
     within: float = 0.0
+    sent: list[Sent] = field(default_factory=list)
+    greatest: Greatest = field(default_factory=Greatest)
 
     def add(self, sent: Sent, before: Books, after: Books) -> None:
-        """One more slice."""
-        if sent.lost or set(sent.statuses) - {200, 429, 503}:
-            raise BenchError(f"not only 200, 429 and 503: {sent.statuses}, {sent.lost} lost")
+        """One more slice. Raises BenchError where an answer is none of the three, or missing."""
+        _only_known(sent)
+        if sent.lost:
+            raise BenchError(f"{sent.lost} requests were lost")
         self.spent.add(sent)
+        self.sent.append(sent)
         self.admitted += sent.statuses.get(200, 0)
         self.ledger += after.cpu - before.cpu
         self.called += after.called - before.called
         self.within += after.within - before.within
+
+
+def _only_known(sent: Sent) -> None:
+    if set(sent.statuses) - {200, 429, 503}:
+        raise BenchError(f"not only 200, 429 and 503: {sent.statuses}")
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,7 @@ def _settings(site: Site, port: int, way: str, case: str, workers: int) -> str:
     lines += ["max_in_flight = 2000", "[responses]", 'too_many_requests_from_duis = "4.1"', "[gateway]"]
     lines += [f'listen = "127.0.0.1:{port}"', f'upstream = "http://127.0.0.1:{site.upstream}"']
     lines += ['identity = "originator"', f"workers = {workers}"]
+    lines += ["[gateway.limits]", f"connections_per_address = {CONNECTIONS[case]}"]
     for user in users():
         lines += ["[[user]]", f'name = "{user.name}"', f'ids = ["{user.eui}"]', 'role = "IS"']
         lines += [f"allocation = {each / part}"]
@@ -128,7 +142,7 @@ class Gateway:
         return Books(cpu["used_cpu_user"] + cpu["used_cpu_sys"], ours, inside)
 
     def load(self, program: Path, frames: Path, seconds: float, warmup: float, rate: float | None, done: Done) -> Sent:
-        """One slice. Raises BenchError where an answer is none of the three."""
+        """One slice, at a rate (requests/s), or as it can. Raises BenchError where an answer is none of the three."""
         edges: list[Books] = []
 
         def cpu() -> float:
@@ -137,6 +151,12 @@ class Gateway:
 
         sent = send(program, Sending(self.port, frames, seconds, warmup, self._connections, rate), cpu)
         done.add(sent, *edges)
+        return sent
+
+    def offer(self, program: Path, frames: Path, rate: float) -> Sent:
+        """For a moment; answers may lag. Raises BenchError where one is none of the three."""
+        sent = send(program, Sending(self.port, frames, TRY, 1.0, self._connections, rate))
+        _only_known(sent)
         return sent
 
 
@@ -158,16 +178,24 @@ class Plan:
 
 
 def pair(plan: Plan, case: str, order: tuple[str, ...]) -> tuple[dict[str, Done], Done]:
-    """Two gateways side by side, loaded in turn as they can (A B B A ...); then the fleet at a given rate."""
+    """Two gateways side by side, loaded in turn (A B B A ...); and what the fleet did at a fixed rate.
+
+    Below the threshold as they can, then the fleet at `plan.rate`. Over it at `OVER` of it; then as much as they bear.
+    """
     frames = plan.site.work / "frames"
     if not frames.exists():
         write_frames(frames, rejecting=False)
-    found, paced = {way: Done() for way in WAYS}, Done()
+    found, rate = {way: Done() for way in WAYS}, OVER * THRESHOLD if case == ABOVE else None
     with ExitStack() as stack:
         running = {way: stack.enter_context(Gateway(plan.site, way, case, plan.workers)) for way in order}
         time.sleep(SETTLED)
         for number in range(plan.slices):
             for way in order if number % 2 == 0 else order[::-1]:
-                running[way].load(plan.program, frames, plan.seconds, 1.0, None, found[way])
-        running[FLEET].load(plan.program, frames, plan.seconds, 1.0, plan.rate, paced)
-    return found, paced
+                running[way].load(plan.program, frames, plan.seconds, 1.0, rate, found[way])
+        if case == BELOW:
+            paced = Done()
+            running[FLEET].load(plan.program, frames, plan.seconds, 1.0, plan.rate, paced)
+            return found, paced
+        for way in order:
+            found[way].greatest = greatest(partial(running[way].offer, plan.program, frames), OVER * THRESHOLD)
+    return found, found[FLEET]

@@ -6,6 +6,7 @@ import pytest
 from bench.fleet.__main__ import _verdict, decision_table, gateway_table
 from bench.fleet.apart import crew_of
 from bench.fleet.gateways import ABOVE, APART, BELOW, FLEET, Books, Done, _asks, _settings
+from bench.fleet.offered import CLOSER, MOST, Greatest, greatest
 from bench.fleet.trips import WAYS, Rate
 from bench.loader import Sent
 from bench.peers import Site
@@ -15,7 +16,7 @@ from sluicegate import settings as reading
 
 
 def sent(statuses: dict[int, int], lost: int = 0) -> Sent:
-    return Sent(2.0, sum(statuses.values()), 0, lost, 0, statuses, {"p99": 1.0}, 0.1, 0.5)
+    return Sent(2.0, sum(statuses.values()), 0, lost, 0, statuses, {"p50": 0.5, "p99": 1.0}, 0.1, 0.5)
 
 
 @pytest.mark.parametrize("case", [BELOW, ABOVE])
@@ -42,6 +43,44 @@ def test_a_slice_counts_what_passed_and_what_the_ledger_did():
 def test_an_answer_that_is_none_of_the_three_ends_the_run(of):
     with pytest.raises(BenchError):
         Done().add(of, Books(), Books())
+
+
+def answered_up_to(bears: float, offered: list[float]):
+    """A gateway whose answers lag beyond a rate."""
+
+    def offer(rate: float) -> Sent:
+        offered.append(rate)
+        return Sent(2.0, round(2 * rate), 0, 0, 0, {200: 1}, {"p99": 20.0 if rate <= bears else 1000.1}, 0.1, 0.5)
+
+    return offer
+
+
+@pytest.mark.parametrize("bears", [5000.0, 11_000.0, 29_000.0])
+def test_the_greatest_rate_is_one_at_which_answers_did_not_lag_and_little_more_is_too_much(bears):
+    offered: list[float] = []
+    found = greatest(answered_up_to(bears, offered), 5000.0)
+    assert found.offered in offered
+    assert found.offered <= bears < 1.06 * found.offered
+    assert found.at.completed == round(2 * found.offered)
+
+
+def test_a_gateway_whose_answers_lag_at_once_has_no_rate_and_one_that_bears_all_is_not_asked_for_more():
+    offered: list[float] = []
+    assert greatest(answered_up_to(0.0, offered), 5000.0) == Greatest()
+    assert offered == [5000.0]
+    assert greatest(answered_up_to(1e9, offered), 5000.0).offered < MOST
+    assert max(offered) < MOST
+    assert len(offered) < 10 + CLOSER
+
+
+def test_over_the_threshold_what_is_judged_is_the_greatest_rate_and_not_the_one_that_was_offered():
+    done, half = Done(), Done()
+    for one, rate in ((done, 9000.0), (half, 4500.0)):
+        one.add(sent({200: 100, 503: 25}), Books(), Books(0.1, 20.0, 200.0))
+        one.greatest = Greatest(rate)
+    page = gateway_table({ABOVE: [({FLEET: half, APART: done}, half)] * 2}, workers=4)
+    assert any("greatest rate of the fleet over those apart 0.50" in line and "missed" in line for line in page)
+    assert any("| 50 | 12 |" in line for line in page)  # forwarded and throttled, each second
 
 
 def test_commands_of_the_functions_are_no_calls_of_the_workers():
