@@ -73,9 +73,10 @@ class Contender(Protocol):
 
 
 class Ours:
-    """One worker of a fleet."""
+    """One worker of a fleet. More decisions may be under way than ever wait for a draw: else who waits asks no more,
+    and over the threshold no more would be decided than passes."""
 
-    most = 2000
+    most = 20_000
 
     def __init__(self, url: str, threshold: float) -> None:
         each = 0.8 * threshold / USERS
