@@ -54,7 +54,10 @@ class Asking(Deciding):
         )
         self.owed = self.offered_back = self.unsent = 0.0
         self.throttled = self.urgent = False
-        self.target = target
+        self.target, self.low = (
+            target,
+            -1.0,
+        )  # the answer sets it anew: meanwhile a few tokens are no reason for one more
         self.drawn_at = now
         self.pace.take(now)
         self.sent = ask, pairs, now
