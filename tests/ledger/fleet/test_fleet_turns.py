@@ -25,6 +25,7 @@ def steady(worker: Worker, since: float, seconds: float) -> float:
 
 def test_what_is_spent_while_a_draw_is_under_way_is_no_reason_for_another_one():
     worker, now = Worker("w", LIMITS, {"User": 9_000.0}, settle=0.0), 0.0
+    worker.take(granted(worker.ask(now)), now)  # the first makes it known
     for _ in range(100):  # it learns what comes
         ask = worker.ask(now)
         worker.take(granted(ask), now)

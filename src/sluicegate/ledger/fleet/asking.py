@@ -54,10 +54,8 @@ class Asking(Deciding):
         )
         self.owed = self.offered_back = self.unsent = 0.0
         self.throttled = self.urgent = False
-        self.target, self.low = (
-            target,
-            -1.0,
-        )  # the answer sets it anew: meanwhile a few tokens are no reason for one more
+        self.target = target
+        self.low = -1.0  # until the answer sets it anew: a few tokens less are no reason for one more draw
         self.drawn_at = now
         self.pace.take(now)
         self.sent = ask, pairs, now
