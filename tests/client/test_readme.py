@@ -9,13 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from bench.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -14,6 +12,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from bench.processes import free_port
 from rig_client import fetch
 from rig_material import PATIENCE, wait_for
 
@@ -96,13 +95,3 @@ def _json(line: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return told if isinstance(told, dict) else {}
-
-
-def free_port() -> int:
-    """A port that nobody listens on, outside those that the system gives to connections of its own accord."""
-    for _ in range(100):
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as sock, contextlib.suppress(OSError):
-            sock.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is free")

@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 import pytest
 import trustme
 import valkey
+from bench.processes import free_port
 from fleet_of_one import TERMS
 from real_valkey import running, started
 
@@ -22,12 +23,6 @@ USER = Want("u", 8.0, 4.0)
 
 def ask(number: int, name: str = "w1") -> Ask:
     return Ask(name, "1", "", number, time.monotonic(), TERMS, wants=(USER,))
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def at_port(stack: ExitStack, *arguments: str) -> int:

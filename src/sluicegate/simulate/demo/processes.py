@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,13 +20,22 @@ class DidNotStartError(Exception):
     """A process of the demonstration ended, or did not become ready. `str()` says which, and its last words."""
 
 
+PORTS = range(20_000, 32_000)
+"""Below those that systems give to connections of their own accord: one of these may be taken a moment later."""
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports on the loopback address that nobody listens on now."""
+    """Ports on the loopback address that nobody listens on now. Raises DidNotStartError where there are none."""
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+        found: list[int] = []
+        for port in random.sample(PORTS, 50 * count):
+            one = held.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                one.bind(("127.0.0.1", port))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise DidNotStartError(f"no {count} ports are free between {PORTS.start} and {PORTS.stop}")
 
 
 def sluicegate(*arguments: str) -> list[str]:
