@@ -118,7 +118,7 @@ bench-relay: $(READY)  ## a relay beside the gateway's own rate, plain and as de
 	@MODULE=bench.relay bash bench/run.sh $(BENCH)
 
 .PHONY: bench-fleet
-bench-fleet: $(READY)  ## four workers as one beside four that share nothing, and draws beside round trips (about 8 minutes; BENCH="--pairs 1")
+bench-fleet: $(READY)  ## four workers as one beside four that share nothing, and draws beside round trips (about 20 minutes; BENCH="--pairs 1")
 	@$(BIN)/python -m bench.fleet $(BENCH)
 
 .PHONY: fuzz
