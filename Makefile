@@ -44,8 +44,8 @@ unit: $(READY)
 	@$(BIN)/pytest -m "not long"
 
 .PHONY: test-long
-test-long: $(READY)  ## the tests that take ten seconds and more each: processes that are killed, whole days, the API asked by schemathesis
-	@$(BIN)/pytest -m long
+test-long: $(READY)  ## what takes long (processes killed, whole days, schemathesis), and every property with 2.5 times the examples
+	@$(BIN)/pytest -m "long or hypothesis" --hypothesis-profile=thorough
 
 .PHONY: format
 format: $(READY)  ## format, and mend what ruff can mend

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
 
+import thorough
 from postgres import Server
 
 # The tests start the command hundreds of times. Where Python may not keep what it compiled, each start compiles it all
@@ -16,9 +16,7 @@ from postgres import Server
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# How long an example takes is the machine's affair: a busy one must not fail a rule. CI is a profile of its own.
-settings.register_profile("sluicegate", settings.get_profile("default"), deadline=None)
-settings.load_profile("sluicegate")
+thorough.register()
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sluicegate.dispatch.backlog import CLOSED_WAIT, MOST_TOLD, MOST_WAIT, UNKNOWN_WAIT, Backlog
+from thorough import examples
 
 USERS = ["A", "B", "C", "none", "stranger"]
 ALLOCATIONS = {"A": 300.0, "B": 100.0, "C": 1.0, "none": 0.0}
@@ -271,7 +272,7 @@ class Obedient(RuleBasedStateMachine):
 
 
 TestObedient = Obedient.TestCase
-TestObedient.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestObedient.settings = settings(max_examples=examples(80), stateful_step_count=40, deadline=None)
 
 
 @given(st.lists(st.floats(-100, 100), max_size=50))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sluicegate.dispatch.circuit import LONGEST_ATTEMPT, LONGEST_PROBE, MOST_BUSY, Circuit
+from thorough import examples
 
 TINY = 1e-6
 
@@ -292,7 +293,7 @@ class AnyHistory(RuleBasedStateMachine):
 
 
 TestAnyHistory = AnyHistory.TestCase
-TestAnyHistory.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestAnyHistory.settings = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)
 
 
 @given(st.lists(st.booleans(), max_size=200), st.integers(1, 8))

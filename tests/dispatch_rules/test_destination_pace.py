@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluicegate.dispatch.pace import BANK_SECONDS, FIRST_PART, Pace
+from thorough import examples
 
 
 def greedy(pace: Pace, start: float, seconds: float, step: float, holds: float = 0.0) -> list[float]:
@@ -40,7 +41,7 @@ def test_no_more_than_the_concurrency_are_in_flight():
     assert pace.may(0.1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.floats(0.1, 500), st.floats(0.001, 0.3), st.floats(0, 1e6))
 def test_in_any_window_no_more_begin_than_the_rate_and_one_bank(rate, step, start):
     began = greedy(Pace(10**6, rate, 0), start, min(400 * step, 2000 / rate), step)

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from rule_parcels import NORTH, parcel
 
 from sluicegate.dispatch.fair import FLOOR, FairQueue
+from thorough import examples
 
 USERS = "ABCD"
 WEIGHTS = st.fixed_dictionaries({user: st.one_of(st.just(0.0), st.floats(0.1, 1000)) for user in USERS[:3]})
@@ -301,4 +302,4 @@ class AnyInterleaving(RuleBasedStateMachine):
 
 
 TestAnyInterleaving = AnyInterleaving.TestCase
-TestAnyInterleaving.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestAnyInterleaving.settings = settings(max_examples=examples(80), stateful_step_count=40, deadline=None)

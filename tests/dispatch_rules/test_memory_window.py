@@ -9,6 +9,7 @@ from rule_parcels import NORTH
 from sluicegate.dispatch.parcel import State, Want
 from sluicegate.dispatch.store.interface import LARGE, Standing
 from sluicegate.dispatch.window import LONGEST_ASK, MOST_WANTS, Window
+from thorough import examples
 
 A, B = (NORTH, "A", 0), (NORTH, "B", 0)
 PLENTY = 10**12
@@ -326,10 +327,10 @@ class AgainstAStore(RuleBasedStateMachine):
 
 
 TestAgainstAStore = AgainstAStore.TestCase
-TestAgainstAStore.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestAgainstAStore.settings = settings(max_examples=examples(80), stateful_step_count=40, deadline=None)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(st.integers(10, 500), st.integers(0, 20), st.integers(0, 10))
 def test_however_many_destinations_take_all_that_they_may_and_give_nothing_back_the_next_one_has_its_part(
     most, down, beside

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from sluicegate.duis import compose_request, quick
 from sluicegate.duis.header import NAMESPACE
+from thorough import examples
 
 from . import fuzz
 from .damage import TOKENS, damaged
@@ -29,7 +30,7 @@ def test_in_any_legal_layout_the_quick_way_agrees_or_stands_aside(told):
     agree(told.text.encode())
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.one_of(messages(), plain_messages()), messages(), st.randoms(use_true_random=False))
 def test_on_damaged_messages_the_quick_way_agrees_or_stands_aside(told, other, chance):
     octets = told.text.encode()

@@ -11,6 +11,7 @@ from lua_shard import LuaShard
 
 from sluicegate.ledger.fleet.messages import Terms, Want
 from sluicegate.throttle import EXCESS, THROTTLED, WITHIN, Limits, Throttle
+from thorough import examples
 
 LONG = 1000.0  # seconds: all banks are full
 
@@ -47,7 +48,7 @@ def in_order_of_coming(allocations, requests):
     return {name: allocations[name] for name in [*order, *(set(allocations) - set(order))]}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(scenarios())
 def test_every_request_asked_for_alone_is_decided_as_by_one_process(scenario):
     assert_the_same(*scenario)

@@ -21,6 +21,7 @@ from sluicegate.ledger.fleet.messages import (
 )
 from sluicegate.ledger.fleet.shard import AwayError, StaleError
 from sluicegate.ledger.fleet.writing import MalformedError
+from thorough import examples
 
 USER = Want("u", 8.0, 4.0)
 BAD = [float("nan"), float("inf"), -1.0, 1e13]
@@ -134,7 +135,7 @@ def test_an_answer_is_read_as_it_was_written(rows, active):
         answer_from_texts(answer_to_texts(answer), ask._replace(number=4))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.data())
 def test_a_damaged_answer_is_refused_or_read_never_anything_else(data):
     answer = Answer("e", 3, 1.5, -2.5, True, 0.1, 0.25, 4, 1.0, 7.0, (Given(1.0, 2.0, 3.0, 4.0, -5.0, 6.0),))

@@ -20,6 +20,7 @@ from sluicegate.settings import (
     parse,
     starter,
 )
+from thorough import examples
 
 TABLES = """\
 [dispatch]
@@ -335,7 +336,7 @@ def switched_on():
     return re.sub(r"(?m)^#(?=\S)", "", starter())
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.integers(0, 2**32), st.integers(1, 6))
 def test_no_damage_to_the_new_tables_ends_in_anything_but_settings_or_problems(seed, cuts):
     """As for the starter file, with everything that is switched off in it switched on."""

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluicegate.settings import Settings, SettingsError, load, parse, reading, starter
+from thorough import examples
 
 
 def only(problems):
@@ -261,7 +262,7 @@ def test_a_file_without_permission_is_said_so(tmp_path, monkeypatch):
         load(tmp_path / "a.toml")
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.integers(0, 2**32), st.integers(1, 6))
 def test_no_damage_to_a_file_ends_in_anything_but_settings_or_problems(seed, cuts):
     """Lines of the starter file are dropped, doubled, cut or given other values."""

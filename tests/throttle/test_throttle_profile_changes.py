@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from test_throttle_capacity import Attack
 
 from sluicegate.throttle import NO_TEAM, THROTTLED, WITHIN, Limits, Throttle
+from thorough import examples
 
 LIMITS = Limits(1000.0, 800.0)
 ALLOCATIONS = {"own": 300.0, "greedy": 400.0}
@@ -48,7 +49,7 @@ def test_teams_that_are_put_in_an_overload_hold_no_more_than_their_users_bank(ch
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_no_change_of_profile_or_allocation_and_no_giving_back_lets_teams_hold_more_than_their_user(seed):
     rng = random.Random(seed)
     limits, allocations = Limits(100.0, 80.0), {"own": 10.0, "greedy": 60.0}
@@ -137,7 +138,7 @@ def test_nobody_leaves_the_lines_of_its_classes_by_taking_its_profile_back_and_p
         max_size=20,
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_the_line_is_never_shorter_for_profiles_that_were_put_and_taken_back(steps):
     """Beside a User that sends the same and never had any."""
     (throttle, own), (plain, twin) = spent(), spent()

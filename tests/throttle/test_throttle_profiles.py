@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from throttle_model import Bank, Excursion, depths, merged, overload, poisson, system_depth
 
 from sluicegate.throttle import EXCESS, NO_TEAM, THROTTLED, WITHIN, Limits, Teams, Throttle, allocation_depth
+from thorough import examples
 
 LIMITS = Limits(1000.0, 800.0)
 SEEDS = st.integers(0, 10_000)
@@ -81,7 +82,7 @@ def test_urgent_requests_beyond_the_allocation_have_the_fair_part_of_the_excess_
 
 
 @given(seed=SEEDS, reserve=st.sampled_from([1.0, 6.0, 15.0]), allocation=st.sampled_from([1.0, 10.0, 120.0]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_a_class_is_never_throttled_while_all_that_its_user_sends_conforms_to_the_bank_less_what_is_reserved_above_it(
     seed, reserve, allocation
 ):
@@ -102,7 +103,7 @@ def test_a_class_is_never_throttled_while_all_that_its_user_sends_conforms_to_th
 
 
 @given(seed=SEEDS, weights=st.sampled_from([(1.0,), (1.0, 1.0, 5.0)]), sharing=st.sampled_from(["fair", "first-come"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_with_profiles_put_at_any_time_no_more_is_admitted_than_the_capacity_and_the_depths_allow(
     seed, weights, sharing
 ):
@@ -131,7 +132,7 @@ def test_with_profiles_put_at_any_time_no_more_is_admitted_than_the_capacity_and
 
 
 @given(seed=SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_a_profile_moves_no_other_user_within_its_allocation_and_its_excess_by_no_more_than_a_burst(seed):
     rng = random.Random(seed)
     allocations = {"own": 60.0, "a": 100.0, "b": 20.0}
@@ -223,7 +224,7 @@ def test_a_team_has_its_part_whatever_the_other_teams_send_and_what_it_does_not_
 
 
 @given(seed=SEEDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_what_the_teams_hold_is_never_more_than_the_bank_of_their_user_holds(seed):
     rng = random.Random(seed)
     throttle = Throttle(Limits(100.0, 80.0), {"own": 10.0, "greedy": 90.0}, 0.0, {}, {"own": (0.3, 0.3, 0.4)})

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sluicegate.operations.fleet.duty import HELD, SURE, Duty
 from sluicegate.operations.history.history import History
 from sluicegate.operations.store.store import OperationsStore
+from thorough import examples
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "history"))
 from usage import Counters
@@ -38,7 +39,7 @@ def test_who_had_the_turn_and_cannot_renew_it_writes_no_more_and_goes_on_telling
     assert not duty.tells(20.0)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.lists(st.sets(st.integers(0, 2)), max_size=25))
 def test_never_two_write_at_a_time_whoever_is_cut_off(rounds):
     async def body():

@@ -14,6 +14,7 @@ from sluicegate.operations.fleet import colleagues as module
 from sluicegate.operations.fleet.counting import grown, row_of, totals_row
 from sluicegate.operations.fleet.message import Head, Message, line_of, packed, read_line, unpacked
 from sluicegate.operations.tally import Tally, Totals
+from thorough import examples
 
 HEAD = Head(1.0, "here", 0, 0, 0, totals_row(Totals(), (0, 0, 0)))
 
@@ -191,7 +192,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(STEPS)
 def test_the_sum_is_always_what_was_told_and_in_the_end_all_that_was_counted(steps):
     async def body():

@@ -20,6 +20,7 @@ from sluicegate.operations.history.thinning import MOST_DAYS, thin
 from sluicegate.operations.history.writing import minutes_due, pack_due, summed, write
 from sluicegate.operations.store.history_tables import usage_day, usage_hour, usage_minute, usage_pieces, usage_run
 from sluicegate.settings import History
+from thorough import examples
 
 ONE = (1, 0, 0, 0, 0)
 ENTRIES = [
@@ -236,7 +237,7 @@ def test_processes_that_are_long_gone_are_forgotten(store):
 
 
 @pytest.mark.parametrize("where", ["sqlite"], indirect=True)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_window_by_any_step_tells_what_was_counted(store, data):
     counts = st.tuples(*[st.integers(0, 300)] * 5)

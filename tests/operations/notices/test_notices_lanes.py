@@ -12,6 +12,7 @@ from sluicegate.http.strategy import RetryStrategy
 from sluicegate.operations.notices.lane import AT_ONCE, Lane, Places
 from sluicegate.operations.notices.notice import GIVEN_UP, SENT, WAITING, made
 from sluicegate.operations.notices.ways import NotDelivered
+from thorough import examples
 
 START = 1_790_000_000.0
 
@@ -129,7 +130,7 @@ def test_a_mistake_of_ours_costs_one_notice_and_not_the_channel(run):
     assert office.states() == {"1": GIVEN_UP, "2": SENT}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(st.lists(st.sampled_from([True, False, None, "mistake"]), max_size=60), st.integers(1, 12), st.integers(1, 5))
 def test_whatever_a_channel_does_every_notice_ends_in_its_order_and_no_more_wait_than_may(script, number, waiting):
     async def work():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sluicegate.operations.notices.watching import KINDS, LEVELS, MARKS, Watching
 from sluicegate.settings.noticing import Noticing
+from thorough import examples
 
 
 @dataclass
@@ -199,7 +200,7 @@ RATES = st.lists(st.tuples(st.integers(1, 90), st.integers(0, 150)), min_size=1,
 JITTER = st.lists(st.floats(0.3, 4.0), min_size=1, max_size=5)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(
     RATES, JITTER, st.sampled_from([3.0, 10.0, 60.0, 100.0]), st.sampled_from([0, 50, 300]),
     st.sampled_from([0.02, 0.2]), st.sampled_from([0.5, 2.0, 100.0]),

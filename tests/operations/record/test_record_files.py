@@ -18,6 +18,7 @@ from sluicegate.operations.record.hours import Hours
 from sluicegate.operations.record.rows import BATCH_ROWS, batches_of
 from sluicegate.simulate.record import SCHEMA, open_record, request_hash
 from sluicegate.simulate.record.part import HEAD
+from thorough import examples
 
 HOUR = 3600.0
 NOW = datetime(2026, 11, 24, 13, 30, tzinfo=UTC).timestamp()
@@ -115,7 +116,7 @@ def test_a_late_row_whose_hour_is_over_goes_to_the_present_file(hours, tmp_path)
 
 
 @given(st.lists(st.tuples(st.integers(0, 8), st.integers(-8, 8)), min_size=1, max_size=12))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_no_row_is_lost_or_overwritten_however_the_clock_jumps(tmp_path_factory, jumps) -> None:
     folder = tmp_path_factory.mktemp("record")
     hours = Hours(folder, 35)
@@ -177,7 +178,7 @@ def test_an_open_file_cut_off_anywhere_keeps_all_whole_flushes(tmp_path) -> None
 
 
 @given(st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_a_damaged_open_file_is_read_as_far_as_it_is_whole_and_never_crashes_the_reader(tmp_path_factory, data) -> None:
     part, sizes = crashed(tmp_path_factory.mktemp("record"))
     octets = bytearray(part.read_bytes())

@@ -8,6 +8,7 @@ from worlds import INSIDE, READ, TOP_UP, Listed, habit, poisson, simulate, world
 
 from sluicegate.simulate.policy import parse
 from sluicegate.simulate.world import Adaptive, Adt, Csp, Dsp, DspRetry, User
+from thorough import examples
 
 POLICIES = [
     "none",
@@ -56,7 +57,7 @@ def worlds(draw):
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(of=worlds(), policy=st.sampled_from(POLICIES), seed=st.integers(0, 1000), load=st.sampled_from([0.1, 1.0, 4.0]))
 def test_every_sr_ends_in_exactly_one_state(of, policy, seed, load):
     source = poisson(of, [load] * len(of.flows), seed)
@@ -75,7 +76,7 @@ def test_every_sr_ends_in_exactly_one_state(of, policy, seed, load):
         assert (ended <= of.seconds + of.drain).all()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(of=worlds(), policy=st.sampled_from(POLICIES), seed=st.integers(0, 1000))
 def test_the_same_seed_gives_the_same_run(of, policy, seed):
     source = poisson(of, [1.0] * len(of.flows), seed)
@@ -89,7 +90,7 @@ def test_the_same_seed_gives_the_same_run(of, policy, seed):
     assert one.report.outages == two.report.outages
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(of=worlds(), policy=st.sampled_from(POLICIES), seed=st.integers(0, 1000))
 def test_answers_and_attempts_add_up(of, policy, seed):
     result = simulate(of, policy, poisson(of, [1.5] * len(of.flows), seed), seed)

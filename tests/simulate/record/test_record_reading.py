@@ -16,6 +16,7 @@ from sluicegate.simulate.record.columns import OUTCOMES, PART_SCHEMA
 from sluicegate.simulate.record.conform import conform
 from sluicegate.simulate.record.problems import MOST_TOLD
 from sluicegate.simulate.record.text import LONGEST_LINE
+from thorough import examples
 
 START = datetime(2026, 11, 24, 13, tzinfo=UTC)
 HEADER = "time,user,request,srv,outcome"
@@ -62,7 +63,7 @@ def told(record: Record) -> list[tuple[int | None, str]]:
     bounds=st.tuples(st.integers(-10, 3700), st.integers(-10, 3700)),
     kinds=st.lists(st.sampled_from(["parquet", "csv", "part", "bare"]), min_size=4, max_size=4),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_every_row_comes_once_and_in_order_of_time_whatever_files_it_is_in(
     tmp_path_factory, files, group, bounds, kinds
 ) -> None:
@@ -312,7 +313,7 @@ def test_what_is_no_parquet_file_is_refused(tmp_path, octets) -> None:
 
 
 @given(st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_a_damaged_parquet_file_is_refused_and_never_read_wrong(tmp_path_factory, data) -> None:
     path = parquet(tmp_path_factory.mktemp("record") / "a.parquet", [row(n) for n in range(50)],
                    write_page_checksum=True)  # fmt: skip

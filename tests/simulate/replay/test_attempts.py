@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sluicegate.simulate.replay.attempts import WINDOW, Attempts, _mixed
 from sluicegate.simulate.replay.cells import Cells
 from sluicegate.simulate.replay.rows import Rows
+from thorough import examples
 
 SECOND = 1_000_000
 ROWS = st.lists(
@@ -43,7 +44,7 @@ def naive(rows):
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(ROWS, st.lists(st.integers(0, 60), max_size=5))
 def test_attempts_are_those_of_a_dictionary(steps, cuts):
     times = np.cumsum([step[0] for step in steps]).tolist()

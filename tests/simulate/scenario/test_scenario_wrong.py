@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sluicegate.simulate.scenario import Scenario, ScenarioError, load, reading
 from sluicegate.simulate.scenario.layers import MOST_OCTETS
+from thorough import examples
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,7 @@ PATHS = [
 
 
 @given(overrides=st.dictionaries(st.sampled_from(PATHS), values, max_size=3))
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_put_in_is_a_scenario_or_a_list_of_sentences(scenario_of, right, overrides):
     problems = None
     try:
