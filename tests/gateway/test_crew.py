@@ -7,7 +7,7 @@ import tempfile
 import threading
 
 import pytest
-from rig import Client, configuration, message, request, wait_for
+from rig import Client, Process, ScriptedUpstream, configuration, message, request, wait_for
 from rig_crew import AMPLE, USERS, Crew, Stream, gone, kill, well
 from test_gateway_process import serve
 
@@ -27,17 +27,39 @@ def crew(process):
     return start
 
 
-def test_all_workers_answer_on_one_address_and_share_one_ledger(crew, upstream):
-    running = crew()
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory):
+    """One crew for all that leave it whole, and its upstream: three processes that start cost seconds."""
+    upstream = ScriptedUpstream()
+    text = configuration(upstream.url, users=USERS, capacity=AMPLE, gateway={"workers": WORKERS})
+    process = Process(tmp_path_factory.mktemp("standing") / "gateway.toml", text)
+    try:
+        yield Crew(process, WORKERS), upstream
+    finally:
+        code = process.stop()
+        upstream.close()
+    assert code == 0
+    assert upstream.errors == []
+
+
+@pytest.fixture
+def running(standing):
+    """The crew that stands, whole again after the test before, and nothing in its log."""
+    found, _ = standing
+    found.full()
+    found.process.log.clear()
+    return found
+
+
+def test_all_workers_answer_on_one_address_and_share_one_ledger(running, standing):
+    _, upstream = standing
     for number in range(40):
         with Client(running.process.port) as client:
             assert client.send(request(message(counter=number))).answer().status == 200
     assert len(upstream.lines) >= WORKERS, "each worker has its own connections to the upstream"
-    assert running.process.stop() == 0
 
 
-def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(crew):
-    running = crew()
+def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(running):
     # The kernel deals them out at random: of 8, one run in 256 gave all to the worker that is killed.
     lines = [Client(running.process.port) for _ in range(32)]
     for number, line in enumerate(lines):
@@ -56,8 +78,7 @@ def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(crew):
     assert (said["worker"], said["exit_code"]) == (2, -9)
 
 
-def test_the_share_of_a_worker_that_was_killed_is_free_at_once(crew):
-    running = crew()
+def test_the_share_of_a_worker_that_was_killed_is_free_at_once(running):
     socket_path = running.folder() / "valkey.sock"
     before = names(socket_path)
     kill(running.workers()[2])
@@ -94,15 +115,13 @@ def test_workers_are_replaced_one_by_one_and_no_request_is_lost(crew):
     assert not running.process.events("a worker ended: another one is started")
 
 
-def test_a_worker_that_is_told_to_be_replaced_twice_is_so_once_at_a_time(crew):
-    running = crew()
+def test_a_worker_that_is_told_to_be_replaced_twice_is_so_once_at_a_time(running):
     before = running.workers()
     for _ in range(3):
         running.process.kill(signal.SIGUSR2)
     wait_for(lambda: running.process.events("the workers are replaced"))
     assert len(running.workers()) == WORKERS
     assert not set(running.workers().values()) & set(before.values())
-    assert running.process.stop() == 0
 
 
 def test_sigterm_lets_requests_in_flight_finish_and_leaves_nothing_running(crew, upstream):
@@ -143,8 +162,7 @@ def test_kill_9_of_the_parent_ends_all_workers_and_the_valkey(crew):
         socket.create_connection(("127.0.0.1", running.process.port), 1)
 
 
-def test_a_valkey_that_is_killed_is_started_again_and_the_workers_come_back(crew):
-    running = crew()
+def test_a_valkey_that_is_killed_is_started_again_and_the_workers_come_back(running):
     before, workers = running.valkey(), running.workers()
     kill(before)
     wait_for(lambda: running.valkey() not in (None, before))
@@ -154,8 +172,8 @@ def test_a_valkey_that_is_killed_is_started_again_and_the_workers_come_back(crew
     assert running.workers() == workers
 
 
-def test_a_reload_reaches_every_worker_and_one_that_is_wrong_is_said_once(crew, upstream):
-    running = crew()
+def test_a_reload_reaches_every_worker_and_one_that_is_wrong_is_said_once(running, standing):
+    _, upstream = standing
     process = running.process
     text = configuration(upstream.url, users=USERS, capacity=AMPLE, gateway={"workers": WORKERS})
     process.write(text.replace("allocation = 2000", "allocation = 123"))

@@ -21,7 +21,7 @@ def test_while_traffic_management_is_active_it_gets_what_an_ideal_sender_gets_an
     assert relay.offered <= 1.05 * len(relay.admitted)
 
 
-@pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.long), 3])
+@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.long)])
 def test_several_relays_of_one_user_share_without_talking(count):
     world = World(relays(count), [[(1, 400.0)]] * count).run(120)
     got = [rate(relay, 60, 120) for relay in world.relays]

@@ -270,9 +270,10 @@ FULL = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("users", [20, pytest.param(200, marks=pytest.mark.long)])
 @pytest.mark.parametrize("path", [*PAGES, "user"])
-def test_a_page_has_landmarks_and_names_scrolls_down_only_and_its_words_stand_out(serve, page, path):
-    watched, who = standing(200)
+def test_a_page_has_landmarks_and_names_scrolls_down_only_and_its_words_stand_out(serve, page, path, users):
+    watched, who = standing(users)
     served = serve(watched)
     as_ = f"user:{who[0]}" if path == "user" else ""
     query = f"?id={watched.throttled.latest()[0].request_id}" if path == "/why" else ""

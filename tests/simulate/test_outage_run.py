@@ -47,7 +47,12 @@ def test_an_outage_of_one_csp_loses_nothing_and_refuses_for_that_csp_alone(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("port", "process"), [("gateway", "gateway"), ("dispatcher", "dispatcher"), ("north", "CSP north")]
+    ("port", "process"),
+    [
+        ("gateway", "gateway"),
+        pytest.param("dispatcher", "dispatcher", marks=pytest.mark.long),
+        ("north", "CSP north"),
+    ],
 )
 def test_a_port_that_is_taken_is_told_with_the_process_that_wanted_it(port, process, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

@@ -51,8 +51,15 @@ def urgent_and_bulk(allocation, reserve, urgent_part, seconds, seed, bulk_factor
     return wanted, urgent, served[0], served[1]
 
 
-@pytest.mark.parametrize(("allocation", "seconds"), [(2.0, 400.0), (300.0, 40.0)])
-@pytest.mark.parametrize(("part", "reserve"), [(0.5, 6.0), (0.8, 15.0)])
+@pytest.mark.parametrize(
+    ("allocation", "seconds", "part", "reserve"),
+    [
+        (2.0, 400.0, 0.5, 6.0),
+        (300.0, 40.0, 0.8, 15.0),
+        pytest.param(2.0, 400.0, 0.8, 15.0, marks=pytest.mark.long),
+        pytest.param(300.0, 40.0, 0.5, 6.0, marks=pytest.mark.long),
+    ],
+)
 def test_urgent_requests_that_fit_the_allocation_are_served_whatever_the_bulk_and_nothing_is_lost(
     allocation, seconds, part, reserve
 ):

@@ -17,7 +17,7 @@ POLICIES = ["none", "allocation-first-come", "allocation+own-priority", "imposed
 NAMES = [name for name, _ in scenario.shipped()]
 
 
-LONG = {"gb-day", "change-of-supplier", "tariff-change", "half-capacity"}
+LONG = {"gb-day", "change-of-supplier", "tariff-change", "half-capacity", "firmware-campaign", "many-small-users"}
 
 
 @pytest.mark.parametrize(
