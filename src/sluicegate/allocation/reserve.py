@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import isfinite
 from typing import Final
 
@@ -12,6 +13,7 @@ LIKELY_PART: Final = 0.5  # of the allocation: an urgent load that nobody has st
 SERVED: Final = 0.999
 
 
+@lru_cache(maxsize=256)  # `check` asks it of every User, and most have the same reserves
 def served_by(reserve: float, part: float) -> float:
     """What part of Poisson requests a bank of `reserve` of them serves that is filled at 1/`part` of their rate.
 
