@@ -18,9 +18,6 @@ QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--disable-features=SpareRendererForSitePerProcess",  # a process for the next page, which is never asked for
-    "--disable-site-isolation-trials",
-    "--process-per-site",
 )
 
 
