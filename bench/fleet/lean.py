@@ -14,8 +14,10 @@ from bench.fleet.simulated import Fleet
 from bench.fleet.swift import SwiftLedger
 from sluicegate.ledger.fleet.hands import Hand
 from sluicegate.ledger.fleet.messages import Ask
+from sluicegate.ledger.fleet.part import Part
 from sluicegate.ledger.fleet.worker import Worker
 from sluicegate.throttle import Limits, Throttle
+from sluicegate.throttle.account import Size
 
 LEAST, MOST = 0.0002, 0.002  # seconds of one way through the network
 
@@ -42,12 +44,34 @@ class LeanWorker(Worker):
         return hand
 
 
+def shared_book(
+    limits: Limits, allocations: Mapping[str, float], parts: int = 1
+) -> tuple[type[LeanWorker], Limits]:
+    """A worker of these Users, at one of so many parts of the ledger; and the limits of the part."""
+    part = Part(parts)
+    of, everybody = part.limits(limits), part.allocations(allocations)
+    book = Throttle(of, everybody)
+    deepest = 0.0
+    for name, allocation in allocations.items():
+        whole = Size.of(allocation, 0.0, limits)
+        deepest += whole.depth
+        book.account(name).resize(part.size(whole, limits.heaviest), 0.0)
+
+    class Mine(LeanWorker):
+        """Of this crowd."""
+
+    Mine.book, Mine.everybody, Mine.deepest_of_all = book, everybody, part.deepest(deepest, limits.heaviest)
+    return Mine, of
+
+
 class LeanFleet(Fleet):
     """Many workers over one ledger, which serves one draw after the other.
 
     Args:
+        limits: of this ledger.
+        made: a worker, see `shared_book`.
         base, each: seconds that a draw takes it, and each User of the draw.
-        parts: by how many the Users are divided; infinite: no draw waits for another one.
+        free: no draw waits for another one.
 
     Attributes:
         busy, draws_served, users_served: what the ledger has done so far (seconds of its CPU, draws, wants).
@@ -57,28 +81,21 @@ class LeanFleet(Fleet):
     def __init__(
         self,
         limits: Limits,
-        allocations: Mapping[str, float],
+        made: type[LeanWorker],
         workers: int,
         seed: int,
         base: float,
         each: float,
-        parts: float = 1.0,
+        free: bool = False,
         **options: Any,
     ) -> None:
-        book = Throttle(limits, allocations)
-        deepest = sum(book.account(name).depth for name in allocations)
-        self._base, self._each, self._parts = base, each, parts
+        self._base, self._each, self._free = base, each, free
         self._free_at = 0.0
         self.busy = self.latest = 0.0
         self.draws_served = self.users_served = 0
         self._there = SwiftLedger()
-
-        class Mine(LeanWorker):
-            """Of this crowd."""
-
-        Mine.book, Mine.everybody, Mine.deepest_of_all = book, dict(allocations), deepest
         super().__init__(
-            limits, allocations, self._there, workers, seed=seed, settle=0.0, made=Mine, delay=self._delay, **options
+            limits, {}, self._there, workers, seed=seed, settle=0.0, made=made, delay=self._delay, **options
         )
 
     def _delay(self) -> float:
@@ -96,11 +113,11 @@ class LeanFleet(Fleet):
         self.draws_served += 1
         self.users_served += len(ask.wants)
         self.busy += self._base + self._each * len(ask.wants)
-        if self._parts == float("inf"):
+        if self._free:
             return self.now, self.now
         begins = max(self.now, self._free_at)
         self.latest = max(self.latest, begins - self.now)
-        self._free_at = begins + self._base + self._each * len(ask.wants) / self._parts
+        self._free_at = begins + self._base + self._each * len(ask.wants)
         return begins, self._free_at
 
     @property

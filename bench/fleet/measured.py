@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.fleet.crowd import Crowd
 from bench.fleet.lean import LeanFleet
+from bench.fleet.parted import PartedFleet
 from sluicegate.throttle import THROTTLED
 
 BUCKET: Final = 0.01  # seconds, for the capacity bound
@@ -24,7 +25,8 @@ class Phase:
     Attributes:
         sent, admitted, ideal: requests by User: all, what the fleet admitted, what one process did.
         waits: seconds of those that waited for the ledger.
-        spent: what happened in it, by the words of `_counts`.
+        spent: what happened in it, by the words of `PartedFleet.counts`.
+        at_lost: requests at the parts that are lost: all, what the fleet admitted, what one process did.
         alone: workers that were alone when it ended.
     """
 
@@ -37,7 +39,7 @@ class Phase:
     alone: int = 0
     waits: list[float] = field(default_factory=list)
     spent: dict[str, float] = field(default_factory=dict)
-    before: dict[str, float] = field(default_factory=dict)
+    at_lost: list[int] = field(default_factory=lambda: [0, 0, 0])
 
     def __post_init__(self) -> None:
         self.sent, self.admitted, self.ideal = ([0] * self.users for _ in range(3))
@@ -47,32 +49,23 @@ class Phase:
         """How long it is."""
         return self.ends - self.begins
 
-    def told_later(self, fleet: LeanFleet, user: int, came: float) -> Callable[[int], None]:
+    def told_later(self, fleet: LeanFleet, user: int, came: float, lost: bool) -> Callable[[int], None]:
         """What is called with the outcome of a request that waits."""
 
         def told(outcome: int) -> None:
             self.waits.append(fleet.now - came)
             if outcome != THROTTLED:
                 self.admitted[user] += 1
+                self.at_lost[1] += lost
                 self.buckets[int(fleet.now / BUCKET)] += 1
 
         return told
 
 
-def _counts(fleet: LeanFleet) -> dict[str, float]:
-    return {
-        "draws": fleet.draws,
-        "served": fleet.draws_served,
-        "users": fleet.users_served,
-        "busy": fleet.busy,
-        "lost": sum(worker.lost_draws for worker in fleet.workers),
-    }
-
-
 class Measured:
     """All phases of one simulation."""
 
-    def __init__(self, of: Crowd, fleet: LeanFleet, lengths: dict[str, float]) -> None:
+    def __init__(self, of: Crowd, fleet: PartedFleet, lengths: dict[str, float]) -> None:
         self.of, self.fleet = of, fleet
         self.phases: list[Phase] = []
         self.buckets = [0] * (round(sum(lengths.values()) / BUCKET) + 100)
@@ -86,11 +79,11 @@ class Measured:
     def each(self) -> Iterator[Phase]:
         """The phases in order; one ends when the next is asked for."""
         for phase in self.phases:
-            phase.before = _counts(self.fleet)
-            self.fleet.latest = 0.0
+            before = self.fleet.counts()
+            self.fleet.latest()
             yield phase
-            after = _counts(self.fleet)
-            phase.spent = {key: after[key] - phase.before[key] for key in after} | {"latest": self.fleet.latest}
+            after = self.fleet.counts()
+            phase.spent = {key: after[key] - before[key] for key in after} | {"latest": self.fleet.latest()}
             phase.alone = self.fleet.alone
 
     def overshoot(self) -> tuple[float, float]:
@@ -99,8 +92,7 @@ class Measured:
         for admitted in self.buckets:
             over = max(0.0, over + admitted - self.of.limits.maximum * BUCKET)
             worst = max(worst, over)
-        deepest = self.fleet.workers[0].deepest
-        return worst, deepest + self.of.limits.threshold * self.of.limits.burst_seconds
+        return worst, self.fleet.bound
 
     def table(self) -> list[str]:
         """As Markdown: a column for each phase but the first."""
@@ -134,14 +126,21 @@ class Measured:
             "not answered in time": f"{spent['lost'] / max(1.0, spent['draws']):.1%}",
             "Users a draw": f"{spent['users'] / max(1.0, spent['served']):.1f}",
             "Users told, a request": f"{spent['users'] / max(1, sent.sum()):.2f}",
-            "ledger, cores": f"{spent['busy'] / seconds:.2f}",
+            "ledger, cores a part": f"{spent['busy'] / seconds / self.fleet.parts:.2f}",
             "longest queue at it": f"{spent['latest'] * 1e3:.1f} ms",
             "workers alone at the end": f"{phase.alone:,} of {workers:,}",
         }
+        if 0 < self.fleet.lost < self.fleet.parts:
+            asked, passed, one = phase.at_lost
+            told["at the parts that are lost: asked, admitted of one process's"] = f"{asked:,}, {passed / max(1, one):.1%}"
         for least, most in SIZES:
             of = (self.of.allocations >= least) & (self.of.allocations < most)
             name = f"{least:g} SR/s and more" if most == float("inf") else f"{least:g} to {most:g} SR/s"
             told[f"admitted of one process's, Users of {name}"] = f"{admitted[of].sum() / max(1, ideal[of].sum()):.1%}"
+            own = of & quiet
+            told[f"within allocation, throttled, Users of {name}; in one process"] = (
+                f"{_part(sent - admitted, sent, own)}; {_part(sent - ideal, sent, own)}"
+            )
         judged = (ideal >= ENOUGH) & ~quiet
         if judged.any():
             parts = admitted[judged] / ideal[judged]

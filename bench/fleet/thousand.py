@@ -4,8 +4,8 @@
 with how many draws, and what the ledger is busy with; then the ledger is lost for a while, and comes back.
 
 The network takes 0.2 to 2 ms each way. The ledger takes time too: what a draw costs a real one (`bench.fleet.draws`),
-one draw after the other. `--parts` divides what each User costs (as if Users were spread over so many shards, which
-nothing does yet: what a draw costs without its Users stays with one); with `--free` draws take it no time at all.
+one draw after the other; with `--free` draws take it no time at all. With `--parts` the ledger is in parts; the workers
+are spread over them evenly. Then one of the parts is lost, or so many as `--lost-parts` says.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bench.fleet.crowd import Crowd, crowd
-from bench.fleet.lean import LeanFleet
 from bench.fleet.measured import BUCKET, Measured
+from bench.fleet.parted import PartedFleet
 from sluicegate.ledger.face import ASK
 from sluicegate.throttle import THROTTLED, Throttle
 
@@ -42,7 +42,8 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--hold", type=float, default=0.5, help="seconds that tokens in hand are good")
     parser.add_argument("--base", type=float, default=120.0, help="us of the ledger for a draw")
     parser.add_argument("--each", type=float, default=25.0, help="us of the ledger for each User of a draw")
-    parser.add_argument("--parts", type=float, default=1.0)
+    parser.add_argument("--parts", type=int, default=1, help="of the ledger")
+    parser.add_argument("--lost-parts", type=int, default=1, help="of them, that are lost")
     parser.add_argument("--free", action="store_true", help="draws cost the ledger no time")
     parser.add_argument("--spread", type=int, default=0, help="workers that a User's requests come to; 0: all")
     parser.add_argument("--seed", type=int, default=1)
@@ -54,8 +55,8 @@ def run(asked: argparse.Namespace, of: Crowd) -> Measured:
     named = dict(zip(of.names, of.allocations.tolist(), strict=True))
     base, each = asked.base * 1e-6, asked.each * 1e-6
     options = {"draws_per_second": asked.draws, "wait": asked.wait, "hold": asked.hold}
-    parts = float("inf") if asked.free else asked.parts
-    fleet = LeanFleet(of.limits, named, asked.workers, asked.seed, base, each, parts, **options)
+    options |= {"base": base, "each": each, "free": asked.free}
+    fleet = PartedFleet(of.limits, named, asked.workers, asked.seed, asked.parts, asked.lost_parts, **options)
     one = Throttle(of.limits, named)
     one.empty(0.0)
     accounts = [one.account(name) for name in of.names]
@@ -80,16 +81,20 @@ def _hand_over(fleet, of, one, accounts, phase, now, who, where) -> None:
     sent, bucket, passed = phase.sent, int(now / BUCKET), 0
     for user, number in zip(who, where, strict=True):
         sent[user] += 1
+        lost = fleet.is_lost(number)
         if one.decide(accounts[user], 1.0, now) != THROTTLED:
             ideal[user] += 1
+            phase.at_lost[2] += lost
         worker = workers[number]
         hand = worker.account(names[user])
         outcome = worker.decide(hand, 1.0, now)
+        phase.at_lost[0] += lost
         if outcome == ASK:
             phase.waited += 1
-            worker.waiting(phase.told_later(fleet, user, now), hand, 1.0, now)
+            worker.waiting(phase.told_later(fleet.of(number), user, now, lost), hand, 1.0, now)
         elif outcome != THROTTLED:
             admitted[user] += 1
+            phase.at_lost[1] += lost
             passed += 1
     phase.buckets[bucket] += passed
 

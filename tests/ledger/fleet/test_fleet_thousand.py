@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 from bench.fleet.crowd import crowd
-from bench.fleet.lean import LeanFleet
+from bench.fleet.lean import LeanFleet, shared_book
 from bench.fleet.simulated import LuaLedger
 from bench.fleet.swift import SwiftLedger
 from bench.fleet.thousand import arguments, run
@@ -58,7 +58,8 @@ def test_a_crowd_has_the_allocations_and_sends_the_demand_that_were_asked_for():
 
 
 def test_a_ledger_that_takes_time_serves_one_draw_after_the_other():
-    fleet = LeanFleet(crowd(4, 10.0, 8.0, seed=1).limits, {"a": 1.0}, 2, 1, base=0.010, each=0.001)
+    made, limits = shared_book(crowd(4, 10.0, 8.0, seed=1).limits, {"a": 1.0})
+    fleet = LeanFleet(limits, made, 2, 1, base=0.010, each=0.001)
     ask = Ask("w", "1", "", 1, 0.0, TERMS, wants=(Want("a", 1.0, 1.0),))
     assert fleet._served(ask) == pytest.approx((0.0, 0.011))
     assert fleet._served(ask) == pytest.approx((0.011, 0.022))

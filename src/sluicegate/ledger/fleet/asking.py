@@ -101,6 +101,7 @@ class Asking(Deciding):
             self.hold,
             self.lease,
             self.settle,
+            self.parts,
         )
 
     def _wants_of(self, hand: Hand, now: float, turn: float, wanting: bool, pairs: list[tuple[Hand, Want]]) -> None:

@@ -66,7 +66,9 @@ class Deciding:
         life: str = "",
         closes: bool = False,
         seed: int = 0,
+        parts: int = 1,
     ) -> None:
+        self.parts = parts
         self.name, self.life, self.wait, self.hold = name, life or name, wait, hold
         self.lease, self.settle, self.closes = lease, settle, closes
         self.wake: Callable[[], None] = _nothing

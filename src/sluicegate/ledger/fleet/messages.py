@@ -34,6 +34,7 @@ class Terms(NamedTuple):
     `maximum` to `sharing` as in `Limits`; `deepest` is the sum of the D_i. `hold`: how long tokens in hand are good
     after a worker's last draw. `lease`: how long after it its share is its own. `settle`: how long an empty ledger
     waits for somebody who holds a share of before, until it believes that there is nobody; 0 where its maker knows.
+    `parts`: this ledger is one of so many, and all figures are its own.
     """
 
     maximum: float
@@ -46,6 +47,7 @@ class Terms(NamedTuple):
     hold: float = 1.0
     lease: float = 600.0
     settle: float = 3.0
+    parts: int = 1
 
 
 class Want(NamedTuple):
@@ -193,7 +195,7 @@ class Look(NamedTuple):
     workers: tuple[Seen, ...] = ()
 
 
-_TERMS: Final = "rrrxrsxxxx"
+_TERMS: Final = "rrrxrsxxxxi"
 _WANT: Final = "xxr" + "x" * 12  # behind the name, packed
 _ASK: Final = "nnwixpxxxxxf"
 _GIVEN: Final = "xxlxlx"  # packed

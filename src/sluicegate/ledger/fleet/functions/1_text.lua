@@ -8,10 +8,11 @@ local FORM = '1'
 
 local WANT_FORM = '<ddddddddddddddd'
 local GIVEN_FORM = '<dddddd'
-local TERMS = { 'maximum', 'threshold', 'burst', 'calm', 'heaviest', 'sharing', 'deepest', 'hold', 'lease', 'settle' }
+local TERMS = { 'maximum', 'threshold', 'burst', 'calm', 'heaviest', 'sharing', 'deepest', 'hold', 'lease', 'settle',
+  'parts' }
 local ASK = { 'worker', 'life', 'epoch', 'number', 'clock', 'share', 'owed', 'offered', 'offered_held',
   'offered_back', 'unsent', 'throttled' }
-local POSITIVE = { 'maximum', 'threshold', 'burst', 'calm', 'heaviest' }
+local POSITIVE = { 'maximum', 'threshold', 'burst', 'calm', 'heaviest', 'parts' }
 local TEXTS = { worker = true, life = true, epoch = true, sharing = true }
 
 local function malformed(what)

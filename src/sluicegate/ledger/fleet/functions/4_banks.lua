@@ -36,6 +36,15 @@ local function room(S, now)
   return math.max(S.depth * part_of(S, now) - S.pool - S.hand, -S.deepest)
 end
 
+-- Where the ledger is one of several parts, the banks of its Users hold more than `deepest` together, for their requests
+-- come to the parts unevenly by chance. So there is one bank more above them, as deep as all of them would be else. It
+-- fills at the capacity, for that is what allocations may add up to. What it let out counts against its depth while it is
+-- in hand; where the system bank is in debt by less than that, so much of what is in hand came from there.
+local function fill_above(S, gained, now)
+  local most = S.deepest * part_of(S, now) - math.min(S.hand, math.max(0, -S.system))
+  S.above = math.max(0, math.min(most, S.above + gained))
+end
+
 local function fill_system(S, gained, now)
   S.offered = math.min(most_offered(S, now), S.offered + gained)
   local system = S.system + gained
@@ -47,6 +56,9 @@ local function fill_system(S, gained, now)
     system = most
   end
   S.system = system
+  if S.parts > 1 then
+    fill_above(S, gained / S.threshold * S.maximum, now)
+  end
 end
 
 local function floor_offered(S)
@@ -91,7 +103,8 @@ end
 local function take_terms(S, terms, terms_text, now)
   local before = { S.maximum, S.threshold, S.burst, S.calm, S.heaviest, S.fair }
   S.terms_text = terms_text
-  for _, name in ipairs({ 'maximum', 'threshold', 'burst', 'calm', 'heaviest', 'deepest', 'hold', 'lease', 'settle' }) do
+  for _, name in ipairs({ 'maximum', 'threshold', 'burst', 'calm', 'heaviest', 'deepest', 'hold', 'lease', 'settle',
+    'parts' }) do
     S[name] = terms[name]
   end
   S.fair = terms.sharing == 'fair' and 1 or 0
@@ -127,7 +140,7 @@ end
 -- A User's account as it is wanted now. New ones are as if they had been empty since the epoch began.
 local function account(S, users, want, now)
   local user = users.of[want.user]
-  local share = math.max(want.allocation, 1 / S.burst)
+  local share = math.max(want.allocation, 1 / S.burst / S.parts)
   if not user then
     user = { level = 0, filled_at = 0, allocation = want.allocation, depth = want.depth, share = share, hand = 0,
       mark = 0, held = FLOWS, asked = 0, asked_before = 0, asked_since = NEVER, last_weight = 0, round = NEVER,
@@ -146,10 +159,17 @@ local function account(S, users, want, now)
   return user
 end
 
--- What allocation banks may take of the system bank beyond what it holds, while their depths are cut.
+-- Whether allocation banks would let out more together than they may: of several parts, always; and of the system bank
+-- beyond what it holds, while their depths are cut.
 local function beneath(S, weight, now)
   local part = part_of(S, now)
-  return part < 1 and S.system - weight < -S.deepest * part - EPSILON
+  return S.parts > 1 and S.above < weight - EPSILON or part < 1 and S.system - weight < -S.deepest * part - EPSILON
+end
+
+-- What allocation banks let out, `beneath` allowing it, or a worker while it was alone.
+local function charge_banks(S, weight)
+  S.above = math.max(0, S.above - weight)
+  charge_system(S, weight)
 end
 
 -- Step 1: the User's bank.
@@ -159,7 +179,7 @@ local function within(S, user, weight, reserve, now)
     return false
   end
   user.level, user.filled_at = level - weight, now
-  charge_system(S, weight)
+  charge_banks(S, weight)
   return true
 end
 
@@ -218,7 +238,7 @@ local function draw_ahead(S, user, want, now)
   if granted > 0 then
     fill_user(S, user, now)
     user.level = user.level - granted
-    charge_system(S, granted)
+    charge_banks(S, granted)
     charge_offered(S, granted, now)
   end
   return granted

@@ -75,6 +75,7 @@ local function tell(S, W, user, want, held, now)
     user.level = math.max(0, math.min(user.level - want.late - want.alone, user.depth - user.hand))
   end
   user.level = user.level + returned
+  S.above = math.min(S.deepest, S.above + returned)
   if spare_returned > 0 and S.shared == 1 then
     spare_returned = math.max(0, math.min(spare_returned, room(S, now) - math.max(0, S.system)))
     S.pool = S.pool + spare_returned
@@ -107,7 +108,7 @@ local function charge(S, W, ask, withheld, now)
   if ask.owed + alone > 0 then
     charge_offered(S, ask.owed + alone, now)
   end
-  charge_system(S, alone)
+  charge_banks(S, alone)
   if ask.throttled == 1 then
     throttled(S, now)
   end
