@@ -17,7 +17,6 @@ from sluicegate.ledger.fleet.messages import Ask
 from sluicegate.ledger.fleet.part import Part
 from sluicegate.ledger.fleet.worker import Worker
 from sluicegate.throttle import Limits, Throttle
-from sluicegate.throttle.account import Size
 
 LEAST, MOST = 0.0002, 0.002  # seconds of one way through the network
 
@@ -44,18 +43,12 @@ class LeanWorker(Worker):
         return hand
 
 
-def shared_book(
-    limits: Limits, allocations: Mapping[str, float], parts: int = 1
-) -> tuple[type[LeanWorker], Limits]:
+def shared_book(limits: Limits, allocations: Mapping[str, float], parts: int = 1) -> tuple[type[LeanWorker], Limits]:
     """A worker of these Users, at one of so many parts of the ledger; and the limits of the part."""
     part = Part(parts)
     of, everybody = part.limits(limits), part.allocations(allocations)
     book = Throttle(of, everybody)
-    deepest = 0.0
-    for name, allocation in allocations.items():
-        whole = Size.of(allocation, 0.0, limits)
-        deepest += whole.depth
-        book.account(name).resize(part.size(whole, limits.heaviest), 0.0)
+    deepest = sum(part.fit(book.account(name), of, 0.0, 0.0) for name in allocations)
 
     class Mine(LeanWorker):
         """Of this crowd."""

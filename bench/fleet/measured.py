@@ -65,10 +65,10 @@ class Phase:
 class Measured:
     """All phases of one simulation."""
 
-    def __init__(self, of: Crowd, fleet: PartedFleet, lengths: dict[str, float]) -> None:
+    def __init__(self, of: Crowd, fleet: PartedFleet, lengths: dict[str, float], idle: float = 0.0) -> None:
         self.of, self.fleet = of, fleet
         self.phases: list[Phase] = []
-        self.buckets = [0] * (round(sum(lengths.values()) / BUCKET) + 100)
+        self.buckets = [0] * (round((idle + sum(lengths.values())) / BUCKET) + 100)
         begins = 0.0
         for name, seconds in lengths.items():
             if seconds > 0.0:
@@ -132,7 +132,9 @@ class Measured:
         }
         if 0 < self.fleet.lost < self.fleet.parts:
             asked, passed, one = phase.at_lost
-            told["at the parts that are lost: asked, admitted of one process's"] = f"{asked:,}, {passed / max(1, one):.1%}"
+            told["at the parts that are lost: asked, admitted of one process's"] = (
+                f"{asked:,}, {passed / max(1, one):.1%}"
+            )
         for least, most in SIZES:
             of = (self.of.allocations >= least) & (self.of.allocations < most)
             name = f"{least:g} SR/s and more" if most == float("inf") else f"{least:g} to {most:g} SR/s"

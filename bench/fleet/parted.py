@@ -1,4 +1,4 @@
-"""A simulated fleet whose ledger is in parts: each part a whole ledger of its own, with its workers and a K-th of all."""
+"""A simulated fleet whose ledger is in parts: each part a ledger of its own, with its workers and a K-th of all."""
 
 from __future__ import annotations
 

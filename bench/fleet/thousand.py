@@ -16,15 +16,12 @@ import resource
 import sys
 import time
 from datetime import UTC, datetime
-from typing import Final
 
 from bench.fleet.crowd import Crowd, crowd
 from bench.fleet.measured import BUCKET, Measured
 from bench.fleet.parted import PartedFleet
 from sluicegate.ledger.face import ASK
 from sluicegate.throttle import THROTTLED, Throttle
-
-WARM: Final = 1.0  # seconds: banks are empty at first
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
@@ -34,6 +31,10 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1_000_000.0, help="requests/s in all")
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--threshold", type=float, default=0.8, help="of what is sent; above 1 nothing is short")
+    parser.add_argument(
+        "--warm", type=float, default=1.0, help="seconds before what is measured: banks are empty at first"
+    )
+    parser.add_argument("--idle", type=float, default=0.0, help="seconds before that, in which nobody sends")
     parser.add_argument("--seconds", type=float, default=1.0, help="simulated, in which nothing fails")
     parser.add_argument("--lost", type=float, default=2.0, help="seconds without the ledger")
     parser.add_argument("--back", type=float, default=1.0, help="seconds after that")
@@ -60,17 +61,19 @@ def run(asked: argparse.Namespace, of: Crowd) -> Measured:
     one = Throttle(of.limits, named)
     one.empty(0.0)
     accounts = [one.account(name) for name in of.names]
-    lengths = {"starting": WARM, "well": asked.seconds, "lost": asked.lost, "back": asked.back}
-    measured = Measured(of, fleet, lengths)
+    lengths = {"starting": asked.warm, "well": asked.seconds, "lost": asked.lost, "back": asked.back}
+    measured = Measured(of, fleet, lengths, asked.idle)
+    fleet.run(asked.idle)
     phases = measured.each()
     phase = next(phases)
-    for end, who, where in of.ticks(measured.ends, asked.workers, asked.seed, asked.spread):
-        if end > phase.ends + 1e-9:
+    for after, who, where in of.ticks(measured.ends, asked.workers, asked.seed, asked.spread):
+        end = asked.idle + after
+        if after > phase.ends + 1e-9:
             phase = next(phases)
             fleet.lose(phase.name == "lost")
         fleet.run(end)
         _hand_over(fleet, of, one, accounts, phase, end, who, where)
-    fleet.run(measured.ends + 2 * asked.wait)
+    fleet.run(asked.idle + measured.ends + 2 * asked.wait)
     next(phases, None)
     return measured
 

@@ -85,7 +85,7 @@ class Decision:
             return False
         behind, seconds = refused
         served.tally.refuse_for(behind.csp)
-        self._fields = served.fields.render(served.account.level_at(now))
+        self._fields = served.fields.render(served.shown.level_at(now))
         if self._note is not None:
             self._note.outcome = answers.BACKLOG
         answer = behind.answer_429 if self._takes_429(served, header) else behind.answer_503
@@ -115,7 +115,7 @@ class Decision:
         """What the ledger said."""
         self.asking = False
         self.outcome = outcome
-        self._fields = served.fields.render(served.account.level, _place(served, header)[1])
+        self._fields = served.fields.render(served.shown.level, _place(served, header)[1])
         self._decided(served, header, now)
 
     def _decided(self, served: Served, header: Header, now: float) -> None:
@@ -130,7 +130,7 @@ class Decision:
         """The decision itself. What was charged can be given back until it is settled."""
         if served.profile is None:
             self.outcome = self.desk.decide(served.account, self.weight, now)
-            self._fields = served.fields.render(served.account.level)
+            self._fields = served.fields.render(served.shown.level)
         else:
             self.outcome = self._decide_by(served, served.profile, header, now)
         self.desk.totals.decision.observe(monotonic() - now)
@@ -146,7 +146,7 @@ class Decision:
             outcome = desk.ledger.decide_team(served.account, self.weight, now, reserve, self.team)
         else:
             outcome = desk.decide(served.account, self.weight, now, reserve)
-        self._fields = served.fields.render(served.account.level, reserve)
+        self._fields = served.fields.render(served.shown.level, reserve)
         return outcome
 
     def _give_back(self) -> None:
@@ -182,7 +182,7 @@ class Decision:
     def _practise(self, served: Served, header: Header, now: float) -> None:
         """A drill: throttled as it would be, but nothing is charged, and nobody else is touched."""
         self.outcome = THROTTLED
-        self._fields = served.fields.render(served.account.level_at(now))
+        self._fields = served.fields.render(served.shown.level_at(now))
         if self._note is not None:
             self._note.outcome = DECIDED[THROTTLED]
         tally = served.tally
@@ -217,7 +217,7 @@ class Decision:
     ) -> None:
         """Keep what the banks hold at this moment, for who asks why."""
         throttle = self.desk.ledger.throttle
-        ring.take(throttle, served.account, header, now, self.weight, reserve, status, seconds, drill)
+        ring.take(throttle, served.shown, header, now, self.weight, reserve, status, seconds, drill)
 
     def _takes_429(self, served: Served, header: Header) -> bool:
         """Whether a 429 is understood: by the version of the message itself, or because the User said so."""

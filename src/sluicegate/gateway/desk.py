@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from email.utils import formatdate
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sluicegate.allocation import NOTHING, Book, Holder, Overlay, Profile, overlaid
 from sluicegate.allocation.places import Places, Seats
@@ -41,27 +41,31 @@ class Served:
         "name",
         "profile",
         "seats",
+        "shown",
         "tally",
     )
 
-    def __init__(self, holder: Holder, account: Banked, tally: Tally, seats: Seats, settings: Settings) -> None:
+    def __init__(
+        self, holder: Holder, account: Any, shown: Banked, tally: Tally, seats: Seats, settings: Settings
+    ) -> None:
         self.name = holder.name
         self.drill: Drill | None = None
         self.ids = tuple(eui64 for eui64, _role in holder.ids)
         self.account = account
+        self.shown = shown
         self.tally = tally
         self.seats = seats
         self.enforce = holder.enforce and settings.capacity.enforce
         self.always_429 = holder.name in settings.responses.too_many_requests_users
         self.take_profile(holder.profile)
-        self.answer_429 = ThrottledAnswer(TOO_MANY, holder.name, account.allocation)
-        self.answer_503 = ThrottledAnswer(UNAVAILABLE, holder.name, account.allocation)
+        self.answer_429 = ThrottledAnswer(TOO_MANY, holder.name, shown.allocation)
+        self.answer_503 = ThrottledAnswer(UNAVAILABLE, holder.name, shown.allocation)
 
     def take_profile(self, profile: Profile | None) -> None:
         """Its own priorities from now on; None: it has none. The depth of its account follows before."""
         self.profile = profile
         self.tally.has_classes([one.name for one in profile.classes] if profile is not None else None)
-        self.fields = RateLimitFields(self.account.allocation, self.account.depth)
+        self.fields = RateLimitFields(self.shown.allocation, self.shown.depth)
 
 
 class Drill:
@@ -183,6 +187,7 @@ class Desk:
             holder.name: Served(
                 holder,
                 self.ledger.account(holder.name),
+                self.ledger.shown(holder.name),
                 self._tallies[holder.name],
                 self._seats[holder.name],
                 settings,

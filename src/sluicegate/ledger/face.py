@@ -16,10 +16,21 @@ ASK: Final = 3
 class Banked(Protocol):
     """One User's bank, to look at: `throttle.Account`, or what a worker of a fleet knows of it. SR, SR/s, seconds."""
 
-    name: str
-    allocation: float
-    depth: float
-    level: float
+    @property
+    def name(self) -> str:
+        """The User."""
+
+    @property
+    def allocation(self) -> float:
+        """At which it fills."""
+
+    @property
+    def depth(self) -> float:
+        """What it holds at most."""
+
+    @property
+    def level(self) -> float:
+        """What it held after the last request."""
 
     def level_at(self, now: float) -> float:
         """What it holds at `now`."""
@@ -93,7 +104,10 @@ class Ledger(Protocol):
         """What decides."""
 
     def account(self, name: str) -> Any:
-        """The account of a User (`Banked`). Raises KeyError where there is none."""
+        """The account of a User, to decide by. Raises KeyError where there is none."""
+
+    def shown(self, name: str) -> Banked:
+        """The bank of a User, to be told and shown. Raises KeyError where there is none."""
 
     def state(self, now: float | None = None) -> State:
         """Whether traffic management is active, and since when."""

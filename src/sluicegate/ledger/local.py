@@ -30,6 +30,10 @@ class LocalLedger:
         """The account of a User. Raises KeyError where there is none."""
         return self.throttle.account(name)
 
+    def shown(self, name: str) -> Account:
+        """The same. Raises KeyError where there is none."""
+        return self.throttle.account(name)
+
     def waiting(self, told: Callable[[int], None], account: Account, weight: float, now: float, reserve: float) -> None:
         """What a ledger does whose `decide` may answer `ASK`. This one never does."""
         raise NotImplementedError

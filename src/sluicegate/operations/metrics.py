@@ -86,7 +86,7 @@ class GatewayCollector(Collector):
         tallies, in_flight = watched.tallies, watched.in_flight
         for holder in watched.book.holders:
             name = holder.name
-            account, tally = watched.ledger.account(name), tallies[name]
+            account, tally = watched.ledger.shown(name), tallies[name]
             allocation.add_metric([name, holder.role], account.allocation)
             bank.add_metric([name], account.level_at(now))
             flight.add_metric([name], in_flight[name].taken)

@@ -190,7 +190,7 @@ class Operations:
         gateway = self._gateway
         if self._of is not gateway.settings:  # allocations change with them, and with nothing else
             self._of = gateway.settings
-            self._allocations = {name: gateway.ledger.account(name).allocation for name in gateway.tallies}
+            self._allocations = {name: gateway.ledger.shown(name).allocation for name in gateway.tallies}
         now = monotonic()
         active = gateway.ledger.state(now).active
         await self.notices.look(now, gateway.tallies, self._allocations, active, tell=self._tells())

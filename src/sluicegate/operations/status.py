@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from time import monotonic, time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluicegate.operations.fleet import showing as fleet_showing
 from sluicegate.operations.listeners import listeners
@@ -79,11 +79,11 @@ def status(watched: Watched, rates: Rates) -> dict[str, object]:
     settings, ledger = watched.settings, watched.ledger
     now = monotonic()
     state = ledger.state(now)
-    users = []
+    users: list[dict[str, Any]] = []
     in_flight, tallies = watched.in_flight, watched.tallies
     for holder in watched.book.holders:
         tally = tallies[holder.name]
-        account = ledger.account(holder.name)
+        account = ledger.shown(holder.name)
         of_user = rates.of(holder.name)
         users.append(
             {
@@ -243,7 +243,7 @@ def above(watched: Watched, rates: Rates) -> list[Excess]:
     found = []
     for holder in watched.book.holders:
         offered, excess = rates.offered(holder.name)
-        allocation = watched.ledger.account(holder.name).allocation
+        allocation = watched.ledger.shown(holder.name).allocation
         if excess > 0:
             found.append(Excess(holder.name, offered, allocation))
     return found

@@ -86,6 +86,7 @@ class Ledger(Table):
     cluster: bool = False
     sentinel: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")] | None = None
     name: Name = "sluicegate"
+    parts: Annotated[int, Field(ge=1, le=256)] = 1
     wait: Annotated[Number, Field(ge=0.001, le=5)] = 0.05
     hold: Annotated[Number, Field(ge=0.1, le=60)] = 0.5
     draws_per_second: Annotated[Number, Field(ge=1, le=1000)] = 50.0

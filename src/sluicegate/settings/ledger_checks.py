@@ -30,6 +30,12 @@ def _fits(settings: Settings, _: bool) -> Iterator[Finding]:
             yield Finding(
                 ("ledger", key), "is for a Valkey with a `url`, and there is none", about=(("ledger", "url"),)
             )
+    if ledger.parts > 1 and url is None:
+        yield Finding(
+            ("ledger", "parts"),
+            "is for a Valkey with a `url`, best a cluster: the workers of one machine do not need it",
+            about=(("ledger", "url"),),
+        )
     if ledger.username is not None and ledger.password is None:
         yield Finding(("ledger", "username"), "needs `password`", about=(("ledger", "password"),))
     if url is not None:
@@ -65,4 +71,17 @@ def _fits(settings: Settings, _: bool) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-CHECKS: tuple[Callable[[Settings, bool], Iterator[Finding]], ...] = (_packages, _fits)
+def _parts(settings: Settings, _: bool) -> Iterator[Finding]:
+    """Each part has a K-th of the banks: they must hold two requests, as the whole's do."""
+    capacity, parts = settings.capacity, settings.ledger.parts
+    held = capacity.operating_threshold * capacity.burst_seconds / parts
+    if parts > 1 and held < 2 * capacity.heaviest:
+        yield Finding(
+            ("ledger", "parts"),
+            f"leaves each part a burst of {held:.3g} SR (operating_threshold * burst_seconds / parts), less than two"
+            f" requests of the heaviest weight, {capacity.heaviest:g}: use fewer parts",
+            about=(("capacity", "operating_threshold"), ("capacity", "burst_seconds")),
+        )
+
+
+CHECKS: tuple[Callable[[Settings, bool], Iterator[Finding]], ...] = (_packages, _fits, _parts)

@@ -101,7 +101,7 @@ class Asking(Deciding):
             self.hold,
             self.lease,
             self.settle,
-            self.parts,
+            self.part.parts,
         )
 
     def _wants_of(self, hand: Hand, now: float, turn: float, wanting: bool, pairs: list[tuple[Hand, Want]]) -> None:

@@ -17,6 +17,7 @@ from sluicegate.ledger.fleet.drawing import EVERY, EVERY_ACTIVE, Breadth, Pace
 from sluicegate.ledger.fleet.hands import Hand, Told, Waiter
 from sluicegate.ledger.fleet.messages import MOST_WANTS, Ask, Want
 from sluicegate.ledger.fleet.mirror import FRESH, OLD
+from sluicegate.ledger.fleet.part import Part
 from sluicegate.ledger.fleet.shares import Share
 from sluicegate.throttle import EXCESS, THROTTLED, WITHIN, Limits, State, Throttle
 from sluicegate.throttle.line import come_back_in, lump, place_of_class, put_behind
@@ -31,7 +32,8 @@ class Deciding:
 
     Args:
         name: of this worker; no other one of the fleet has it. life: of this process, see `messages.Ask`.
-        limits, allocations, reserves: as of `Throttle`: of the whole fleet.
+        limits, allocations: as of `Throttle`: of the whole fleet, or, where its ledger is in parts, of one part.
+        reserves: as of `Throttle`, of the whole fleet.
         now: in seconds.
         wait: no request waits longer, in seconds.
         hold: what was drawn expires so long after the draw was sent, in seconds.
@@ -39,6 +41,7 @@ class Deciding:
         lease, settle: see `messages.Terms`.
         closes: whether a worker that is alone admits nothing once its lease has ended.
         seed: of the jitter of its retries.
+        parts: of how many parts its ledger is one: see `part.Part`.
 
     Attributes:
         wake: called when `due` may be earlier than it was.
@@ -68,7 +71,7 @@ class Deciding:
         seed: int = 0,
         parts: int = 1,
     ) -> None:
-        self.parts = parts
+        self.part = Part(parts)
         self.name, self.life, self.wait, self.hold = name, life or name, wait, hold
         self.lease, self.settle, self.closes = lease, settle, closes
         self.wake: Callable[[], None] = _nothing
@@ -112,6 +115,10 @@ class Deciding:
     def account(self, name: str) -> Hand:
         """One User: level, depth, allocation as of `throttle.Account`. Raises KeyError where there is none."""
         return self._hands[name]
+
+    def whole_reserve(self, name: str) -> float:
+        """What a User keeps for its more urgent requests, at all parts together, in SR."""
+        return self._whole_reserves.get(name, 0.0)
 
     def decide(self, hand: Hand, weight: float, now: float, reserve: float = 0.0) -> int:
         """Decide on one request of `weight` SR at `now`: WITHIN, EXCESS, THROTTLED, or ASK: then call `waiting`."""
@@ -249,27 +256,35 @@ class Deciding:
         self, limits: Limits, allocations: Mapping[str, float], now: float, reserves: Mapping[str, float] = NO_RESERVES
     ) -> None:
         """Take other limits and allocations; raises ValueError, and has changed nothing, where they cannot be."""
-        self._book.reconfigure(limits, allocations, now, reserves)
-        self.limits, self.allocations, self.reserves = limits, dict(allocations), dict(reserves)
+        kept = {name: self.part.reserve(reserve, limits.heaviest) for name, reserve in reserves.items()}
+        self._book.reconfigure(limits, allocations, now, kept)
+        self.limits, self.allocations, self.reserves = limits, dict(allocations), kept
+        self._whole_reserves = dict(reserves)
         hands: dict[str, Hand] = {}
+        self._whole_deepest = 0.0
         for name in allocations:
             account = self._book.account(name)
+            self._whole_deepest += self.part.fit(account, limits, reserves.get(name, 0.0), now)
             hand = self._hands.get(name) or Hand(account, now)
             hand.take_size(account)
             hands[name] = hand
         self._hands = hands
-        self.deepest = sum(hand.depth for hand in hands.values())
+        self.deepest = self.part.deepest(self._whole_deepest, limits.heaviest)
         if self.alone is not None:
             self.be_alone(now)
 
     def set_profile(self, name: str, reserve: float | None, now: float) -> None:
         """As `Throttle.set_profile`. Raises KeyError, ValueError."""
-        hand = self._hands[name]
-        self._book.set_profile(hand.account, reserve, now)
+        hand, limits = self._hands[name], self.limits
+        before = self.part.whole_depth(hand.account, limits, self.whole_reserve(name))
+        kept = None if reserve is None else self.part.reserve(reserve, limits.heaviest)
+        self._book.set_profile(hand.account, kept, now)
         self.reserves.pop(name, None)
-        if reserve is not None:
-            self.reserves[name] = reserve
-        self.deepest += hand.account.depth - hand.depth
+        self._whole_reserves.pop(name, None)
+        if reserve is not None and kept is not None:
+            self.reserves[name], self._whole_reserves[name] = kept, reserve
+        self._whole_deepest += self.part.fit(hand.account, limits, reserve or 0.0, now) - before
+        self.deepest = self.part.deepest(self._whole_deepest, limits.heaviest)
         hand.take_size(hand.account)
 
     # --- what the turns of drawing use (`worker`)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluicegate.allocation import Book, Profile
-from sluicegate.ledger.face import ASK, Told
+from sluicegate.ledger.face import ASK, Banked, Explains, Told
 from sluicegate.ledger.fleet.hands import Hand
+from sluicegate.ledger.fleet.part import Part
+from sluicegate.ledger.fleet.whole import Explained, Whole
 from sluicegate.ledger.fleet.worker import Worker
 from sluicegate.ledger.local import terms
 from sluicegate.settings import Capacity
 from sluicegate.throttle import NO_TEAM, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class FleetLedger:
@@ -21,36 +26,74 @@ class FleetLedger:
     with the outcome. Whoever drives it (`driver.Driver`) sends what the worker asks for. Times are seconds of the
     monotonic clock.
 
+    Where the ledger is in parts (docs/fleet.md), what decides works on one of them, for a K-th of everything. What is
+    told and shown here is the whole.
+
     Args:
         capacity, book: as of `LocalLedger`.
         name: of this worker; no other one of the fleet has it.
         now: in seconds.
+        parts: of the ledger.
         options: of `worker.Worker`: `wait`, `hold`, `lease`, `draws_per_second`, `life`, `closes`, `seed`.
 
     Attributes:
         factor: by what all allocations are scaled; below 1 where capacity was cut under their sum.
-        worker, throttle: what decides.
+        worker: what decides, at its part. throttle: the same, to ask why.
 
     Raises:
         ValueError: the book has teams: they are not shared by a fleet yet.
     """
 
-    def __init__(self, capacity: Capacity, book: Book, name: str, now: float | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        capacity: Capacity,
+        book: Book,
+        name: str,
+        now: float | None = None,
+        *,
+        parts: int = 1,
+        **options: Any,
+    ) -> None:
         _no_teams(book)
+        self.part = part = Part(parts)
         limits, allocations, self.factor = terms(capacity, book)
+        self._allocations = allocations
         at = monotonic() if now is None else now
-        self.worker = self.throttle = worker = Worker(name, limits, allocations, at, book.reserves, **options)
-        self.decide = worker.decide
-        self.waiting = worker.waiting
-        self.retry_after = worker.retry_after
+        self.worker = worker = Worker(
+            name, part.limits(limits), part.allocations(allocations), at, book.reserves, parts=parts, **options
+        )
+        self.decide: Callable[..., int] = worker.decide
+        self.waiting: Callable[..., object] = worker.waiting
+        self.retry_after: Callable[..., int] = worker.retry_after
+        self.throttle: Explains = worker
+        if parts > 1:
+            self.decide, self.waiting, self.retry_after = self._decide, self._wait, self._come_again
+            self.throttle = Explained(worker, parts)
 
     def account(self, name: str) -> Hand:
         """What the worker has and knows of a User. Raises KeyError where there is none."""
         return self.worker.account(name)
 
+    def shown(self, name: str) -> Banked:
+        """A User's bank as it is told: of the whole. Raises KeyError where there is none."""
+        hand = self.worker.account(name)
+        return hand if self.part.parts == 1 else Whole(hand, self._allocations[name], self.worker)
+
+    def _decide(self, user: Hand, weight: float, now: float, reserve: float = 0.0) -> int:
+        return self.worker.decide(user, weight, now, self._kept(reserve) if reserve else 0.0)
+
+    def _wait(self, told: Callable[[int], None], user: Hand, weight: float, now: float, reserve: float = 0.0) -> object:
+        return self.worker.waiting(told, user, weight, now, self._kept(reserve))
+
+    def _come_again(self, user: Hand, weight: float, now: float, rank: int = 0, reserve: float = 0.0) -> int:
+        return self.worker.retry_after(user, weight, now, rank, self._kept(reserve))
+
+    def _kept(self, reserve: float) -> float:
+        return self.part.reserve(reserve, self.worker.limits.heaviest)
+
     def decide_team(self, user: Hand, weight: float, now: float, reserve: float, team: int) -> int:  # noqa: ARG002
         """As `decide`: there are no teams."""
-        return self.worker.decide(user, weight, now, reserve)
+        return self.decide(user, weight, now, reserve)
 
     def give_back(self, user: Hand, weight: float, outcome: int, now: float, team: int = NO_TEAM) -> None:  # noqa: ARG002
         """As `Throttle.give_back`."""
@@ -68,7 +111,7 @@ class FleetLedger:
             answered=worker.epoch != "",
             alone=max(0.0, now - share.alone_since) if share.alone else None,
             closed=worker.alone is not None and worker.alone.closed_at(now),
-            share=share.held,
+            share=share.held / self.part.parts,
             workers=worker.workers,
             draws=worker.draws,
             lost_draws=worker.lost_draws,
@@ -86,8 +129,11 @@ class FleetLedger:
         """As `LocalLedger.reconfigure`. All workers take the same: the ledger goes by whoever told last."""
         _no_teams(book)
         limits, allocations, factor = terms(capacity, book)
-        self.worker.reconfigure(limits, allocations, monotonic() if now is None else now, book.reserves)
-        self.factor = factor
+        part = self.part
+        self.worker.reconfigure(
+            part.limits(limits), part.allocations(allocations), monotonic() if now is None else now, book.reserves
+        )
+        self._allocations, self.factor = allocations, factor
 
 
 NO_TEAMS_YET = "teams are not shared by a fleet yet: use one worker, or a profile without teams"

@@ -12,6 +12,8 @@ from typing import Any, Final
 from sluicegate.allocation import Book
 from sluicegate.ledger.fleet.driver import Driver
 from sluicegate.ledger.fleet.fleet import FleetLedger
+from sluicegate.ledger.fleet.parted import PartedShard
+from sluicegate.ledger.fleet.seats import Seat
 from sluicegate.ledger.fleet.shard import Shard
 from sluicegate.settings import Capacity
 from sluicegate.settings.ledger import Ledger as Named
@@ -50,13 +52,27 @@ class Joined:
             life=token_hex(8),
             closes=named.after_lease == "closed",
             seed=int(token_hex(4), 16),
+            parts=named.parts,
         )
         self.shard = shard_of(named)
         self._driver = Driver(self.ledger.worker, self.shard)
+        self._seat: Seat | None = None
+        if isinstance(self.shard, PartedShard):
+            self._seat = Seat(self.shard.seats, self.ledger.worker.name, named.parts, self._sits)
 
     def start(self) -> None:
         """Begin to draw. Within the loop that serves."""
+        if self._seat is not None:
+            self._seat.start()
         self._driver.start()
+
+    def _sits(self, part: int) -> None:
+        """The worker has a seat: now there is a ledger to draw from, and it tries again at once."""
+        assert isinstance(self.shard, PartedShard)  # noqa: S101 - else nobody asks for one
+        self.shard.part = part
+        worker = self.ledger.worker
+        worker.share.retry_at = monotonic()
+        worker.wake()
 
     async def heard(self, seconds: float) -> bool:
         """Wait until the ledger answers, so long at most: before, a worker has nothing to serve anybody with."""
@@ -70,6 +86,8 @@ class Joined:
     async def stop(self) -> None:
         """Give back what is in hand, and leave."""
         await self._driver.stop()
+        if self._seat is not None:
+            await self._seat.stop()
 
     async def close(self) -> None:
         """Close the connections: nothing more is told."""
@@ -95,7 +113,15 @@ def shard_of(named: Named) -> Shard:
     if named.ca is not None:
         options["ssl_ca_certs"] = str(named.ca)
     patience = max(1.0, 2.0 * named.hold)  # a late answer is of use; when a draw is lost, the worker knows
-    return ValkeyShard(url_of(place, cluster=named.cluster, sentinel=named.sentinel), named.name, patience, options)
+    url = url_of(place, cluster=named.cluster, sentinel=named.sentinel)
+    made = ValkeyShard(url, named.name, patience, options)
+    if named.parts == 1:
+        return made
+    if not named.cluster:
+        return PartedShard(made, [made.sharing(named.name, part) for part in range(named.parts)])
+    # A client of a cluster drops all its connections when a node is lost: so each part has one of its own.
+    parts = [ValkeyShard(url, named.name, patience, options, part) for part in range(named.parts)]
+    return PartedShard(made, parts)
 
 
 def url_of(place: Place, *, cluster: bool, sentinel: str | None) -> str:

@@ -28,6 +28,7 @@ def library() -> Library:
     return Library(name, f"#!lua name={name}\n{body.replace('@NAME@', name)}")
 
 
-def base_key(name: str) -> str:
-    """What all keys of the ledger of that name begin with."""
-    return f"sluicegate:{{{name}}}"
+def base_key(name: str, part: int | None = None) -> str:
+    """What all keys of the ledger of that name begin with, or of one of its parts, from 0: each has a hash tag of its
+    own. What does not belong to one part stands below the ledger's name."""
+    return f"sluicegate:{{{name}}}" if part is None else f"sluicegate:{{{name}/{part}}}"

@@ -182,7 +182,8 @@ class Seen(NamedTuple):
 
 class Look(NamedTuple):
     """The fleet as the ledger sees it: banks (`system` may be below 0), what all hold, and each worker. To look changes
-    nothing. An `epoch` that is empty: no worker has come yet."""
+    nothing. An `epoch` that is empty: no worker has come yet. Of a ledger in several `parts` all that answered are
+    summed up; `away` are the others, from 0."""
 
     epoch: str
     active: bool
@@ -193,6 +194,8 @@ class Look(NamedTuple):
     held: float
     fill: float
     workers: tuple[Seen, ...] = ()
+    parts: int = 1
+    away: tuple[int, ...] = ()
 
 
 _TERMS: Final = "rrrxrsxxxxi"
@@ -262,12 +265,19 @@ def burial_from_texts(texts: Sequence[str | bytes]) -> bool:
     return bool(read(texts, 1, "f")[0])
 
 
+def seat_from_texts(texts: Sequence[str | bytes]) -> int:
+    """The part that a worker belongs to from now on, from 0. Raises MalformedError."""
+    _check_form(texts)
+    part: Any = read(texts, 1, "i")[0]
+    return int(part)
+
+
 def look_from_texts(texts: Sequence[str | bytes]) -> Look:
     """What the ledger tells of the fleet. Raises MalformedError."""
     _check_form(texts)
     head: Any = read(texts, 1, _LOOK)
     rows = _rows(texts, 1 + len(_LOOK), MOST_SEEN, len(_SEEN))
-    return Look._make((*head, tuple(Seen._make(read(texts, row, _SEEN)) for row in rows)))
+    return Look._make((*head, tuple(Seen._make(read(texts, row, _SEEN)) for row in rows), 1, ()))
 
 
 def _check_form(texts: Sequence[str | bytes]) -> None:

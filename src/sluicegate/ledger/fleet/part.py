@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import inf, sqrt
 from typing import Final
 
 from sluicegate.throttle import Limits
-from sluicegate.throttle.account import Size
+from sluicegate.throttle.account import Account, Size
+from sluicegate.throttle.depths import allocation_depth
 
 CHANCE: Final = 3.0
-"""How uneven a User's requests come to the parts: a bank there is so many standard deviations deeper than its K-th."""
+"""A User's requests come to the parts unevenly: a bank there is so many standard deviations deeper than its K-th,"""
+FEW: Final = 8.0
+"""and so many requests of the heaviest weight."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One of `parts` equal parts. All amounts of the whole and of the part are SR and SR/s."""
+    """One of `parts` equal parts. Amounts are SR and SR/s; `whole` is what the settings say, for all parts together."""
 
     parts: int = 1
 
@@ -29,16 +32,41 @@ class Part:
         return {name: allocation / self.parts for name, allocation in whole.items()}
 
     def deepest(self, whole: float, heaviest: float) -> float:
-        """What all allocation banks of the part let out together at once, where they may do `whole` in all; two
-        requests at least."""
+        """What all allocation banks of the part let out together at once, where all parts may do `whole`: two requests
+        at least."""
         return whole if self.parts == 1 else max(whole / self.parts, 2.0 * heaviest)
 
-    def size(self, whole: Size, heaviest: float) -> Size:
-        """A User's bank and its width in the sharing, at the part.
+    def depth(self, whole: float, heaviest: float) -> float:
+        """How deep a bank is at the part that would be `whole` deep with one ledger.
 
-        The bank fills at a K-th. It holds a whole request, and what comes to this part by chance: but no more than the
-        User's bank does in all.
+        It bears what comes to this part by chance; but never more than the User's bank does in all, and one request.
         """
-        even = whole.depth / self.parts
-        deeper = min(whole.depth, even + CHANCE * sqrt(heaviest * even) + heaviest)
-        return Size(whole.allocation / self.parts, whole.share / self.parts, deeper if self.parts > 1 else whole.depth)
+        if self.parts == 1 or whole == 0.0:
+            return whole
+        even = whole / self.parts
+        return min(whole + heaviest, even + CHANCE * sqrt(heaviest * even) + FEW * heaviest)
+
+    def reserve(self, whole: float, heaviest: float) -> float:
+        """What is kept at the part for a User's more urgent requests: they come unevenly too. What can be no reserve
+        stays what it is."""
+        return self.depth(whole, heaviest) if self.parts > 1 and 0.0 <= whole < inf else whole
+
+    def whole_depth(self, account: Account, limits: Limits, reserve: float) -> float:
+        """How deep the User's bank would be with one ledger: `account`, `limits` are the part's, `reserve` is not."""
+        allocation = account.allocation * self.parts
+        return allocation_depth(allocation, limits.burst_seconds, limits.heaviest, reserve)
+
+    def fit(self, account: Account, limits: Limits, reserve: float, now: float) -> float:
+        """Give an account of a throttle with the part's limits the size that it has at the part: how deep its bank is,
+        and how wide its vessel. `reserve` is of the whole. Returns how deep the bank would be with one ledger.
+
+        A vessel's least width (1/B with one ledger) is divided like the allocations, else many parts would share the
+        spare evenly among all who have little.
+        """
+        if self.parts == 1:
+            return account.depth
+        least, whole = self.whole_depth(account, limits, 0.0), self.whole_depth(account, limits, reserve)
+        depth = self.depth(least, limits.heaviest) + self.reserve(whole - least, limits.heaviest)
+        width = max(account.allocation, 1.0 / limits.burst_seconds / self.parts)
+        account.resize(Size(account.allocation, width, depth), now)
+        return whole

@@ -1,6 +1,9 @@
 """The ledger in Valkey: alone, behind Sentinel, or a Cluster; reached by valkey-py."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -20,6 +23,7 @@ from sluicegate.ledger.fleet.messages import (
     ask_to_texts,
     burial_from_texts,
     look_from_texts,
+    seat_from_texts,
 )
 from sluicegate.ledger.fleet.shard import AwayError, GoneError, refused
 
@@ -55,14 +59,22 @@ class ValkeyShard:
             options of valkey-py: `?ssl_ca_certs=/path`.
         name: of the ledger: one Valkey can hold several.
         timeout: for an answer, in seconds; a connection is given four times as long.
+        part: of a ledger in parts, which one, from 0; None: the ledger, or what does not belong to one part.
         options: of valkey-py, in place of or beside the query's (`password`, say, or paths of certificates).
 
     Raises:
         ValueError: the URL cannot be.
     """
 
-    def __init__(self, url: str, name: str, timeout: float = 0.5, options: Mapping[str, Any] | None = None) -> None:
-        self._key = base_key(name)
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        timeout: float = 0.5,
+        options: Mapping[str, Any] | None = None,
+        part: int | None = None,
+    ) -> None:
+        self._key = base_key(name, part)
         self._functions = library()
         self._client = client(
             url, {"socket_timeout": timeout, "socket_connect_timeout": 4 * timeout, **(options or {})}
@@ -83,6 +95,21 @@ class ValkeyShard:
     async def look(self) -> Look:
         """See `Shard`."""
         return look_from_texts(await self._call("look"))
+
+    def sharing(self, name: str, part: int) -> ValkeyShard:
+        """A part of a ledger in the same Valkey, over the same connections: to close one closes both."""
+        made = copy(self)
+        made._key = base_key(name, part)
+        return made
+
+    async def seat(self, worker: str, parts: int, own: int | None, moves: bool, seconds: float) -> int:
+        """See `seats.Seats`."""
+        texts = (FORM, worker, str(parts), "-1" if own is None else str(own), "1" if moves else "0", f"{seconds:g}")
+        return seat_from_texts(await self._call("seat", *texts))
+
+    async def unseat(self, worker: str) -> None:
+        """See `seats.Seats`."""
+        await self._call("unseat", FORM, worker)
 
     async def keep(self, name: str, text: bytes, seconds: float) -> None:
         """See `Shard`."""

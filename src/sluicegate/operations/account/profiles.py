@@ -82,7 +82,7 @@ class OwnProfiles:
 
     def unfit(self, user: User, profile: Profile) -> str:
         """Why a User may not set a profile: it would make its bank deeper than the operator lets it. Else empty."""
-        settings, allocation = self._gateway.settings, self._gateway.ledger.account(user.name).allocation
+        settings, allocation = self._gateway.settings, self._gateway.ledger.shown(user.name).allocation
         most = settings.profiles.most_reserve
         granted = deeper(Profile.of_user(user), allocation, settings.capacity)
         more = deeper(profile, allocation, settings.capacity)

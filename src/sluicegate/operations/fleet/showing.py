@@ -48,6 +48,8 @@ def _fleet(of: Colleagues, now: float) -> dict[str, Any]:
         "lost_draws": lost,
         "waits": waits,
         "banks": None,
+        "parts": None,
+        "parts_away": None,
         "workers": per_worker(of, now),
     }
     if look is not None:
@@ -58,6 +60,8 @@ def _fleet(of: Colleagues, now: float) -> dict[str, Any]:
             "in_hand": round(look.held, 3),
             "fill": round(look.fill, 4),
         }
+        told["parts"] = look.parts
+        told["parts_away"] = list(look.away)
     return told
 
 
