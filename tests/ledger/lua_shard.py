@@ -17,6 +17,7 @@ from sluicegate.ledger.fleet.messages import (
     ask_to_texts,
     burial_from_texts,
     look_from_texts,
+    seat_from_texts,
 )
 from sluicegate.ledger.fleet.shard import refused
 
@@ -84,7 +85,7 @@ class Commands:
         self.keys.get(key, {}).pop(member, None)
 
     def do_zrangebyscore(self, key: bytes, least: bytes, most: bytes, *options: bytes) -> list[bytes]:
-        found = sorted((score, member) for member, score in self.keys.get(key, {}).items() if score <= float(most))
+        found = sorted((score, member) for member, score in self.keys.get(key, {}).items() if float(least) <= score <= float(most))
         found = found[: int(options[-1])]
         if b"WITHSCORES" in options:
             return [each for score, member in found for each in (member, b"%.17g" % score)]
@@ -155,6 +156,13 @@ class LuaShard:
 
     def looked(self) -> Look:
         return look_from_texts(self.call("look"))
+
+    async def seat(self, worker: str, parts: int, own: int | None, moves: bool, seconds: float) -> int:
+        texts = FORM, worker, str(parts), "-1" if own is None else str(own), "1" if moves else "0", f"{seconds:g}"
+        return seat_from_texts(self.call("seat", *texts))
+
+    async def unseat(self, worker: str) -> None:
+        self.call("unseat", FORM, worker)
 
     def flush(self) -> None:
         """All data is gone."""

@@ -54,13 +54,16 @@ class Traffic(RuleBasedStateMachine):
         self.limits, self.allocations = configured(sizes, tiny, burst, room, part, heaviest, sharing, most)
         self.most_allowed = most
         self.names = list(self.allocations)
-        self.stage = Stage(self.limits, self.allocations, workers, lease=LEASE, seed=seed)
+        self.staged(workers, seed)
         self.excursion, self.counted = Excursion(self.limits.maximum), 0
-        self.bound = worst_burst(self.limits, self.allocations) + WAITS * sum(self.allocations.values())
         self.jumped = False
         self.beyond = 0.0  # of the bound of one process: what faults have allowed, in SR
         self.stage.run(2.0)  # banks are empty at first
         self.stage.ledger.copy()
+
+    def staged(self, workers, seed):
+        self.stage = Stage(self.limits, self.allocations, workers, lease=LEASE, seed=seed)
+        self.bound = worst_burst(self.limits, self.allocations) + WAITS * sum(self.allocations.values())
 
     # --- traffic and time
 

@@ -2,7 +2,7 @@
 
 import pytest
 from bench.fleet.crowd import crowd
-from bench.fleet.lean import LeanFleet
+from bench.fleet.lean import LeanFleet, shared_book
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -210,7 +210,8 @@ def test_below_the_threshold_a_ledger_that_cannot_speak_of_every_user_lets_every
     """By Users alone the ledger would need 1.6 and 3.2 cores: 250 us each, some 500 requests/s a worker."""
     of = crowd(20 * workers, 500.0 * workers, 700.0 * workers, seed=1)
     named = dict(zip(of.names, of.allocations.tolist(), strict=True))
-    fleet = LeanFleet(of.limits, named, workers, 1, base=0.0006, each=0.00025, hold=1.0)
+    made, limits = shared_book(of.limits, named)
+    fleet = LeanFleet(limits, made, workers, 1, base=0.0006, each=0.00025, hold=1.0)
     outcomes = []
     for end, who, where in of.ticks(2.0, workers, 1):
         fleet.run(end)

@@ -12,9 +12,11 @@ end
 
 -- Those who have not renewed their seats, and those of a clock that was ahead: who is there says so again.
 local function unseat_the_gone(base, now, lasts)
-  local gone = server.call('ZRANGEBYSCORE', base .. ':renewed', '-inf', text(now - lasts), 'LIMIT', 0, MOST_GONE)
-  for _, worker in ipairs(gone) do
-    give_up(base, worker)
+  for _, range in ipairs({ { '-inf', text(now - lasts) }, { text(now + lasts), '+inf' } }) do
+    local key = base .. ':renewed'
+    for _, worker in ipairs(server.call('ZRANGEBYSCORE', key, range[1], range[2], 'LIMIT', 0, MOST_GONE)) do
+      give_up(base, worker)
+    end
   end
 end
 
