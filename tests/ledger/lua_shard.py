@@ -85,7 +85,9 @@ class Commands:
         self.keys.get(key, {}).pop(member, None)
 
     def do_zrangebyscore(self, key: bytes, least: bytes, most: bytes, *options: bytes) -> list[bytes]:
-        found = sorted((score, member) for member, score in self.keys.get(key, {}).items() if float(least) <= score <= float(most))
+        found = sorted(
+            (score, member) for member, score in self.keys.get(key, {}).items() if float(least) <= score <= float(most)
+        )
         found = found[: int(options[-1])]
         if b"WITHSCORES" in options:
             return [each for score, member in found for each in (member, b"%.17g" % score)]

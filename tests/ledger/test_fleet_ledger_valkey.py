@@ -13,12 +13,33 @@ from bench.processes import free_port
 from fleet_of_one import TERMS
 from real_valkey import running, started
 
+from sluicegate.allocation import Book
+from sluicegate.ledger.fleet.joining import Joined
 from sluicegate.ledger.fleet.library import Library, library
 from sluicegate.ledger.fleet.messages import Ask, Want
 from sluicegate.ledger.fleet.shard import AwayError, GoneError, StaleError
 from sluicegate.ledger.fleet.valkey import ValkeyShard, client
+from sluicegate.settings import parse
 
 USER = Want("u", 8.0, 4.0)
+PARTED = """
+[capacity]
+maximum = 200
+operating_threshold = 150
+[gateway]
+upstream = "http://127.0.0.1:1"
+identity = "originator"
+[ledger]
+url = "valkey://127.0.0.1:{port}"
+cluster = true
+parts = 3
+lease = 1
+[[user]]
+name = "a"
+ids = ["90-B3-D5-1F-30-00-00-00"]
+role = "IS"
+allocation = 50
+"""
 
 
 def ask(number: int, name: str = "w1") -> Ask:
@@ -341,3 +362,36 @@ def test_beside_the_books_a_cluster_is_asked_at_the_same_node():
             assert not await other.hold("writer", "other", 60.0)
 
         beside(f"valkey+cluster://127.0.0.1:{port}", body)
+
+
+def test_the_workers_of_a_ledger_in_parts_find_their_seats_in_a_cluster_and_are_looked_at_together():
+    with ExitStack() as stack:
+        port = at_port(stack, "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+        with valkey.Valkey(port=port) as server:
+            server.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+            while server.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
+                time.sleep(0.02)
+        made = parse(PARTED.format(port=port))
+
+        async def whole():
+            fleet = [Joined(made.ledger, made.capacity, Book.from_settings(made)) for _ in range(4)]
+            for each in fleet:
+                each.start()
+            assert all([await each.heard(30.0) for each in fleet])
+            parts = sorted(each.shard.part for each in fleet)
+            look = await fleet[0].shard.look()
+            names = sorted(seen.worker for seen in look.workers)
+            for each in fleet:
+                await each.stop()
+            left = await fleet[0].shard.look()
+            for each in fleet:
+                await each.close()
+            return parts, look, names == sorted(each.ledger.worker.name for each in fleet), left
+
+        parts, look, all_there, left = asyncio.run(whole())
+        with valkey.Valkey(port=port) as server:
+            slots = {server.execute_command("CLUSTER KEYSLOT", key) for key in server.keys("sluicegate:*:system")}
+    assert parts == [0, 0, 1, 2]
+    assert (look.parts, look.away, all_there) == (3, (), True)
+    assert left.workers == ()
+    assert len(slots) == 3

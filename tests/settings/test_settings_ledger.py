@@ -3,6 +3,7 @@
 import pytest
 
 from sluicegate.settings import ledger_checks, parse
+from sluicegate.settings.cautions import cautions
 from sluicegate.settings.ledger import Place, place
 
 
@@ -56,6 +57,9 @@ def test_without_a_ledger_a_gateway_has_one_worker_and_its_banks_in_itself(right
         ('url = "valkey://a.example/2"\ncluster = true', "ledger.cluster", "database 0 alone"),
         ('url = "unix:///a"\nsentinel = "s"', "ledger.sentinel", "that Sentinels watch"),
         ('url = "valkey://a.example"\nwait = 0.3', "ledger.hold", "more than twice `wait`"),
+        ("parts = 2", "ledger.parts", "is for a Valkey with a `url`"),
+        ('url = "valkey://a.example"\nparts = 257', "ledger.parts", "256"),
+        ('url = "valkey://a.example"\nparts = 250', "ledger.parts", "less than two requests of the heaviest weight"),
         ('url = "valkey://a.example"\ndraws_per_second = 19', "ledger.draws_per_second", "at least 1 / `wait`, 20:"),
     ],
 )
@@ -70,3 +74,20 @@ def test_without_the_packages_it_is_said_what_to_install(right, monkeypatch, pro
     (problem,) = problems_of(right.replace("[gateway]\n", "[gateway]\nworkers = 4\n"))
     assert "gateway.workers" in str(problem)
     assert "install 'sluicegate[fleet]'" in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("cluster = true\nparts = 2", ["and this gateway has 1 worker:"]),
+        ("parts = 2", ["and this gateway has 1 worker:", "in one Valkey"]),
+        ("cluster = true", []),
+    ],
+)
+def test_it_is_said_where_parts_would_be_of_no_use(right, monkeypatch, table, said):
+    monkeypatch.setattr(ledger_checks, "installed", lambda _package: True)
+    settings = parse(f'{right}\n[ledger]\nurl = "valkey://a.example"\n{table}', files=False)
+    found = [each for each in cautions(settings, files=False) if "the ledger is in 2 parts" in each]
+    assert len(found) == len(said)
+    for each, part in zip(found, said, strict=True):
+        assert part in each

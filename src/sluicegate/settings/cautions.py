@@ -19,7 +19,7 @@ _NAMED = 3
 def cautions(settings: Settings, *, now: datetime | None = None, files: bool = True) -> tuple[str, ...]:
     """One sentence or two for each. `now` (with its zone) is the time that certificates are held against."""
     said = [*_capacity(settings), *_users(settings), *_gateway(settings), *_dispatch(settings), *_channels(settings)]
-    said += _telemetry(settings)
+    said += [*_ledger(settings), *_telemetry(settings)]
     if files:
         said += _certificates(settings, now or datetime.now(UTC))
     return tuple(said)
@@ -60,6 +60,19 @@ def _telemetry(settings: Settings) -> Iterator[str]:
         return
     if not Address(telemetry.endpoint.host, telemetry.endpoint.port).loopback:
         yield f"telemetry goes to {telemetry.endpoint} in the clear: whoever is between reads each User's traffic"
+
+
+def _ledger(settings: Settings) -> Iterator[str]:
+    parts, workers = settings.ledger.parts, settings.gateway.workers
+    if parts == 1:
+        return
+    if workers < parts:
+        yield (
+            f"the ledger is in {parts} parts, and this gateway has {workers} worker{'s' if workers > 1 else ''}: a part"
+            " that no worker of any gateway belongs to is capacity that nobody uses"
+        )
+    if not settings.ledger.cluster:
+        yield f"the ledger is in {parts} parts in one Valkey: they share the work only over the primaries of a cluster"
 
 
 def _users(settings: Settings) -> Iterator[str]:

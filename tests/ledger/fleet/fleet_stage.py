@@ -104,7 +104,9 @@ class Stage(Fleet):
         untold: how many requests wait, by worker. admitted: each one's time and weight.
     """
 
-    def __init__(self, limits: Limits, allocations, workers: int, *, lease: float = 600.0, seed: int = 0, parts: int = 1) -> None:
+    def __init__(
+        self, limits: Limits, allocations, workers: int, *, lease: float = 600.0, seed: int = 0, parts: int = 1
+    ) -> None:
         super().__init__(limits, allocations, WatchedLedger(), 0, seed=seed)
         self.options = {"wait": WAIT, "hold": HOLD, "lease": lease, "settle": lease, "parts": parts}
         self.lease, self.seed = lease, seed

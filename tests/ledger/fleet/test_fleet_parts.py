@@ -91,7 +91,9 @@ def test_a_part_that_is_lost_touches_none_but_its_workers_and_no_bound():
 
 
 @given(st.floats(0.0, 1e6), st.floats(0.0, 1e6), st.integers(1, 256), st.floats(0.1, 50.0))
-def test_a_bank_at_a_part_holds_a_request_at_least_its_part_and_little_more_than_the_whole(whole, more, parts, heaviest):
+def test_a_bank_at_a_part_holds_a_request_at_least_its_part_and_little_more_than_the_whole(
+    whole, more, parts, heaviest
+):
     part = Part(parts)
     depth = part.depth(whole, heaviest)
     assert whole / parts * (1 - 1e-12) <= depth <= whole + heaviest
