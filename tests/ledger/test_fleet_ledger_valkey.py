@@ -381,17 +381,24 @@ def test_the_workers_of_a_ledger_in_parts_find_their_seats_in_a_cluster_and_are_
             parts = sorted(each.shard.part for each in fleet)
             look = await fleet[0].shard.look()
             names = sorted(seen.worker for seen in look.workers)
+            alone = next(each for each in fleet if each.shard.part == 1)
+            await alone.stop()
+            for each in fleet:
+                if each is not alone:
+                    await each._seat.renew()
+            moved = sorted(each.shard.part for each in fleet if each is not alone)
             for each in fleet:
                 await each.stop()
             left = await fleet[0].shard.look()
             for each in fleet:
                 await each.close()
-            return parts, look, names == sorted(each.ledger.worker.name for each in fleet), left
+            return parts, look, names == sorted(each.ledger.worker.name for each in fleet), moved, left
 
-        parts, look, all_there, left = asyncio.run(whole())
+        parts, look, all_there, moved, left = asyncio.run(whole())
         with valkey.Valkey(port=port) as server:
             slots = {server.execute_command("CLUSTER KEYSLOT", key) for key in server.keys("sluicegate:*:system")}
     assert parts == [0, 0, 1, 2]
     assert (look.parts, look.away, all_there) == (3, (), True)
+    assert moved == [0, 1, 2], "one of the two at the first part goes where nobody is"
     assert left.workers == ()
     assert len(slots) == 3

@@ -31,6 +31,7 @@ class Driver:
         self._woken = asyncio.Event()
         self._draws: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
+        self._between: Callable[[], None] | None = None
         worker.wake = self._woken.set
 
     def start(self) -> None:
@@ -48,6 +49,11 @@ class Driver:
             async with asyncio.timeout(worker.wait):
                 await self._shard.leave(worker.last_ask(self._clock()))
 
+    def once_between(self, what: Callable[[], None]) -> None:
+        """Call it as soon as no draw is under way, once, before the next one is sent."""
+        self._between = what
+        self._woken.set()
+
     async def look(self) -> Look:
         """The fleet as the ledger sees it. Raises AwayError."""
         return await self._shard.look()
@@ -58,6 +64,9 @@ class Driver:
             self._woken.clear()
             now = clock()
             worker.tick(now)
+            if self._between is not None and worker.sent is None:
+                what, self._between = self._between, None
+                what()
             ask = worker.next_ask(now)
             if ask is not None:
                 draw = asyncio.create_task(self._draw(ask))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from secrets import token_hex
@@ -10,10 +11,10 @@ from time import monotonic
 from typing import Any, Final
 
 from sluicegate.allocation import Book
-from sluicegate.ledger.fleet.driver import Driver
+from sluicegate.ledger.fleet.driver import FAILED, Driver
 from sluicegate.ledger.fleet.fleet import FleetLedger
 from sluicegate.ledger.fleet.parted import PartedShard
-from sluicegate.ledger.fleet.seats import Seat
+from sluicegate.ledger.fleet.seats import LONGEST, Seat
 from sluicegate.ledger.fleet.shard import Shard
 from sluicegate.settings import Capacity
 from sluicegate.settings.ledger import Ledger as Named
@@ -58,7 +59,7 @@ class Joined:
         self._driver = Driver(self.ledger.worker, self.shard)
         self._seat: Seat | None = None
         if isinstance(self.shard, PartedShard):
-            self._seat = Seat(self.shard.seats, self.ledger.worker.name, named.parts, self._sits)
+            self._seat = Seat(self.shard.seats, self.ledger.worker.name, named.parts, self._sits, self._moves)
 
     def start(self) -> None:
         """Begin to draw. Within the loop that serves."""
@@ -73,6 +74,34 @@ class Joined:
         worker = self.ledger.worker
         worker.share.retry_at = monotonic()
         worker.wake()
+
+    async def _moves(self, part: int) -> bool:
+        """Go on at another part, if that one answers. Nobody is throttled for it: who comes meanwhile waits for the
+        first draw there."""
+        shard, worker = self.shard, self.ledger.worker
+        assert isinstance(shard, PartedShard)  # noqa: S101 - else nobody moves
+        assert shard.part is not None  # noqa: S101 - it has a seat
+        try:
+            async with asyncio.timeout(LONGEST):
+                await shard.parts[part].look()  # this makes the connection too
+        except FAILED:
+            return False
+        before, gone = shard.parts[shard.part], asyncio.get_running_loop().create_future()
+
+        def go() -> None:
+            if worker.share.alone:  # what it has in hand and its share are in use
+                gone.set_result(None)
+            else:
+                gone.set_result(worker.depart(monotonic()))
+                shard.part = part
+
+        self._driver.once_between(go)
+        leave = await gone
+        if leave is not None:
+            with contextlib.suppress(*FAILED):  # else what it had lapses, and its share ends with its lease
+                async with asyncio.timeout(LONGEST):
+                    await before.leave(leave)
+        return leave is not None
 
     async def heard(self, seconds: float) -> bool:
         """Wait until the ledger answers, so long at most: before, a worker has nothing to serve anybody with."""

@@ -44,13 +44,32 @@ class Worker(Asking):
             if waiter.outcome == ASK:
                 self._serve(hand, waiter, THROTTLED, told)
         self._trim()
+        _tell(told)
+        return self._all_back(now)
+
+    def depart(self, now: float) -> Ask:
+        """The worker goes on at another ledger, or another part of one. No draw may be under way.
+
+        What it has in hand, and its share, are given back to the one it leaves, with this ask. Of the other one it
+        knows nothing yet, and who waits is asked for there.
+        """
+        leave = self._all_back(now)
+        self.sent, self.share.held = None, 0.0
+        for hand in self._hands.values():
+            hand.told_at = float("-inf")
+        for hand, waiter in self.order:
+            if waiter.outcome == ASK:
+                self.note(hand)
+        self.urgent, self.short, self.ample = True, False, False
+        return leave
+
+    def _all_back(self, now: float) -> Ask:
         for hand in self.noted:
             hand.unneeded += hand.within
             hand.excess_unneeded += hand.excess
             hand.within = hand.excess = 0.0
         self.offered_back += max(0.0, self.offered)
         self.offered = 0.0
-        _tell(told)
         return self.ask(now)._replace(offered=0.0)
 
     def take(self, answer: Answer, now: float) -> None:
