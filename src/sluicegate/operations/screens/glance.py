@@ -68,6 +68,8 @@ def _ledger(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "books": told["fleet"].get("banks") is not None,
         "count": len(workers),
         "silent": sum(one["silent"] for one in workers),
+        "parts": told["fleet"].get("parts"),
+        "parts_away": len(told["fleet"].get("parts_away") or ()),
         "workers": workers[:MOST_WORKERS],
     }
 
