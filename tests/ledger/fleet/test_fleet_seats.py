@@ -203,6 +203,9 @@ def test_without_a_seat_nothing_is_drawn_and_with_one_its_part_is_drawn_from():
         shard = PartedShard(beside, [first, second])
         with pytest.raises(AwayError, match=NO_SEAT):
             await shard.draw(drawing("w"))
+        shard.why = lambda: "the ledger has 2 parts"
+        with pytest.raises(AwayError, match=f"{NO_SEAT}: the ledger has 2 parts"):
+            await shard.draw(drawing("w"))
         shard.part = 1
         await shard.draw(drawing("w"))
         assert not first.books()

@@ -13,6 +13,7 @@ from typing import Any, Final
 from sluicegate.allocation import Book
 from sluicegate.ledger.fleet.driver import FAILED, Driver
 from sluicegate.ledger.fleet.fleet import FleetLedger
+from sluicegate.ledger.fleet.messages import Ask
 from sluicegate.ledger.fleet.parted import PartedShard
 from sluicegate.ledger.fleet.seats import LONGEST, Seat
 from sluicegate.ledger.fleet.shard import Shard
@@ -58,8 +59,10 @@ class Joined:
         self.shard = shard_of(named)
         self._driver = Driver(self.ledger.worker, self.shard)
         self._seat: Seat | None = None
+        self._leaving: asyncio.Task[None] | None = None
         if isinstance(self.shard, PartedShard):
-            self._seat = Seat(self.shard.seats, self.ledger.worker.name, named.parts, self._sits, self._moves)
+            self._seat = seat = Seat(self.shard.seats, self.ledger.worker.name, named.parts, self._sits, self._moves)
+            self.shard.why = lambda: seat.trouble
 
     def start(self) -> None:
         """Begin to draw. Within the loop that serves."""
@@ -98,9 +101,7 @@ class Joined:
         self._driver.once_between(go)
         leave = await gone
         if leave is not None:
-            with contextlib.suppress(*FAILED):  # else what it had lapses, and its share ends with its lease
-                async with asyncio.timeout(LONGEST):
-                    await before.leave(leave)
+            self._leaving = asyncio.create_task(_left(before, leave))
         return leave is not None
 
     async def heard(self, seconds: float) -> bool:
@@ -117,10 +118,19 @@ class Joined:
         await self._driver.stop()
         if self._seat is not None:
             await self._seat.stop()
+        if self._leaving is not None:
+            await self._leaving
 
     async def close(self) -> None:
         """Close the connections: nothing more is told."""
         await self.shard.close()
+
+
+async def _left(part: Shard, leave: Ask) -> None:
+    """Tell a part that the worker goes on elsewhere: else what it had lapses, and its share ends with its lease."""
+    with contextlib.suppress(*FAILED):
+        async with asyncio.timeout(LONGEST):
+            await part.leave(leave)
 
 
 def new_name(process: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -28,12 +28,13 @@ class PartedShard:
         parts: the ledgers.
 
     Attributes:
-        part: from which it draws, from 0; None: from none yet.
+        part: from which it draws, from 0; None: from none yet. why: says why there is none, where that is known.
     """
 
     def __init__(self, beside: Beside, parts: Sequence[Shard]) -> None:
         self.seats, self.parts = beside, parts
         self.part: int | None = None
+        self.why: Callable[[], str] = str
         self.keep, self.kept, self.hold = beside.keep, beside.kept, beside.hold
 
     async def draw(self, ask: Ask) -> Answer:
@@ -46,7 +47,8 @@ class PartedShard:
 
     def _own(self) -> Shard:
         if self.part is None:
-            raise AwayError(NO_SEAT)
+            why = self.why()
+            raise AwayError(f"{NO_SEAT}: {why}" if why else NO_SEAT)
         return self.parts[self.part]
 
     async def bury(self, worker: str) -> bool:
