@@ -107,15 +107,17 @@ def metrics(watched: Watched) -> Iterator[Metric]:
     yield _gauge("sluicegate_ledger_alone", "1 while the ledger is away and a share decides.", told.alone is not None)
     yield _gauge("sluicegate_ledger_closed", "1 while nothing is admitted: the lease has ended.", told.closed)
     yield _gauge("sluicegate_ledger_share", "Of the whole, what this worker falls back to.", told.share)
-    yield _gauge("sluicegate_ledger_workers", "Workers that share the capacity.", told.workers)
+    look = of.last if of is not None else None
+    workers = told.workers if look is None or look.parts == 1 else len(look.workers)  # else those of this part
+    yield _gauge("sluicegate_ledger_workers", "Workers that share the capacity.", workers)
     draws, lost, waits = (told.draws, told.lost_draws, told.waits) if of is None or not of.looks else of.sums.drawn
     yield CounterMetricFamily("sluicegate_ledger_draws", "Draws from the ledger.", value=draws)
     yield CounterMetricFamily("sluicegate_ledger_lost_draws", "Draws that were not answered in time.", value=lost)
     yield CounterMetricFamily("sluicegate_ledger_waits", "Requests that waited for a draw.", value=waits)
     if of is not None:
         yield _gauge("sluicegate_ledger_writes", "1 where history and notices are this worker's.", of.writes() is True)
-    look = of.last if of is not None else None
     if look is not None:
+        yield _gauge("sluicegate_ledger_parts_away", "Parts of the ledger that do not answer.", len(look.away))
         silent = sum(one.age > SILENT for one in look.workers)
         yield _gauge("sluicegate_ledger_silent_workers", "Workers with a share that draw nothing.", silent)
         yield _gauge("sluicegate_ledger_in_hand", "What all workers have drawn and not spent, in SR.", look.held)
