@@ -52,7 +52,9 @@ async def test_status_and_metrics_say_what_has_happened(world: World) -> None:
         told = await running.status()
         north, waits = told["csps"]["north"], told["csps"]["south"]
         looked = waits["oldest_seconds"] is not None and north["oldest_seconds"] is None  # what is parked has no age
-        counted = (await running.metrics())["sluicegate_dispatch_backlog", "csp:north"]  # off by one until the next count
+        counted = (await running.metrics())[
+            "sluicegate_dispatch_backlog", "csp:north"
+        ]  # off by one until the next count
         return looked and (north["backlog"], counted, told["users"][LARGE]["backlog"]) == (1, 1, 0)
 
     await until(settled)
