@@ -137,6 +137,13 @@ def test_the_ledger_and_the_workers_are_told_in_words_in_every_state(opened):
     assert tab.locator("#workers td.bad").all_inner_texts() == ["42 s ago", "500 of 500"]
     looks_well(tab)
 
+    watched.seen(*workers(4))
+    watched.fleet.last = watched.fleet.last._replace(parts=3, away=(1,))
+    opened.show()
+    wait_for_text(tab, "#health", "answers 4 workers; 1 of its 3 parts is away")
+    looks_well(tab)
+    watched.seen(*silent, telling=3, busy=1)
+
     watched.stands(alone=1.0)
     opened.show()
     wait_for_text(tab, "#health", "away: alone for 1 second, by 25.0% of everything")

@@ -123,7 +123,7 @@ function health(picture) {
 }
 
 function ledger({ worker, count, silent, parts, parts_away: gone }) {
-  if (worker.state === "together") return ["Ledger", (silent ? `answers ${count - silent} of ${plural(count, "worker")}` : `answers ${plural(count, "worker")}`) + (gone ? `; ${gone} of its ${parts} parts are away` : ""), silent || gone ? "warm" : ""];
+  if (worker.state === "together") return ["Ledger", (silent ? `answers ${count - silent} of ${plural(count, "worker")}` : `answers ${plural(count, "worker")}`) + (gone ? `; ${gone} of its ${parts} parts ${gone === 1 ? "is" : "are"} away` : ""), silent || gone ? "warm" : ""];
   if (worker.state === "alone") return ["Ledger", `away: alone for ${lasting(worker.alone_seconds)}, by ${percent(worker.share)} of everything`, "bad"];
   return ["Ledger", worker.state === "closed" ? "away for longer than the lease: nothing passes" : "has not answered yet", "bad"];
 }
