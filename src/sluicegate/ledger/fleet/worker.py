@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sluicegate.ledger.face import ASK
 from sluicegate.ledger.fleet.asking import Asking
 from sluicegate.ledger.fleet.drawing import SLOW
@@ -10,6 +12,7 @@ from sluicegate.ledger.fleet.messages import Answer, Ask
 from sluicegate.throttle import EXCESS, THROTTLED, WITHIN, system_depth
 from sluicegate.throttle.sharing import EPSILON
 
+ELSEWHERE: Final = "elsewhere"  # in place of an epoch, between two ledgers: no ledger has it
 Told = list[tuple[Waiter, int]]
 
 
@@ -54,7 +57,7 @@ class Worker(Asking):
         knows nothing yet, and who waits is asked for there.
         """
         leave = self._all_back(now)
-        self.sent, self.share.held = None, 0.0
+        self.sent, self.share.held, self.epoch = None, 0.0, ELSEWHERE
         for hand in self._hands.values():
             hand.told_at = float("-inf")
         for hand, waiter in self.order:
