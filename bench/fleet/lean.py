@@ -65,6 +65,7 @@ class LeanFleet(Fleet):
         made: a worker, see `shared_book`.
         base, each: seconds that a draw takes it, and each User of the draw.
         free: no draw waits for another one.
+        killed: whether the ledger that is lost is killed: connections are refused, and what comes back is empty.
 
     Attributes:
         busy, draws_served, users_served: what the ledger has done so far (seconds of its CPU, draws, wants).
@@ -80,6 +81,7 @@ class LeanFleet(Fleet):
         base: float,
         each: float,
         free: bool = False,
+        killed: bool = False,
         **options: Any,
     ) -> None:
         self._base, self._each, self._free = base, each, free
@@ -90,15 +92,18 @@ class LeanFleet(Fleet):
         super().__init__(
             limits, {}, self._there, workers, seed=seed, settle=0.0, made=made, delay=self._delay, **options
         )
+        self.refuses = killed
 
     def _delay(self) -> float:
         return self.random.uniform(LEAST, MOST)
 
     def lose(self, lost: bool) -> None:
-        """The ledger is not there, or is again: with all that it had, and nothing in its queue."""
+        """The ledger is not there, or is again: with all that it had, if it was not killed, and an empty queue."""
         if lost and self.ledger is not None:
             self.ledger = None
         elif not lost and self.ledger is None:
+            if self.refuses:
+                self._there = SwiftLedger()
             self.ledger, self._free_at = self._there, self.now
 
     def _served(self, ask: Ask) -> tuple[float, float]:

@@ -15,7 +15,7 @@ class PartedFleet:
     Args:
         limits, allocations: of the whole.
         parts: how many.
-        base, each, free: as of `LeanFleet`.
+        base, each, free, killed: as of `LeanFleet`.
         lost: how many of the parts `lose` takes away.
 
     Attributes:

@@ -45,6 +45,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--each", type=float, default=25.0, help="us of the ledger for each User of a draw")
     parser.add_argument("--parts", type=int, default=1, help="of the ledger")
     parser.add_argument("--lost-parts", type=int, default=1, help="of them, that are lost")
+    parser.add_argument("--killed", action="store_true", help="what is lost refuses connections, and comes back empty")
     parser.add_argument("--free", action="store_true", help="draws cost the ledger no time")
     parser.add_argument("--spread", type=int, default=0, help="workers that a User's requests come to; 0: all")
     parser.add_argument("--seed", type=int, default=1)
@@ -56,7 +57,7 @@ def run(asked: argparse.Namespace, of: Crowd) -> Measured:
     named = dict(zip(of.names, of.allocations.tolist(), strict=True))
     base, each = asked.base * 1e-6, asked.each * 1e-6
     options = {"draws_per_second": asked.draws, "wait": asked.wait, "hold": asked.hold}
-    options |= {"base": base, "each": each, "free": asked.free}
+    options |= {"base": base, "each": each, "free": asked.free, "killed": asked.killed}
     fleet = PartedFleet(of.limits, named, asked.workers, asked.seed, asked.parts, asked.lost_parts, **options)
     one = Throttle(of.limits, named)
     one.empty(0.0)
