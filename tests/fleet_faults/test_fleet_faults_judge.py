@@ -60,6 +60,14 @@ def test_a_request_of_a_worker_that_was_stopped_is_not_counted_against_the_other
     assert len(rules(seen(sent=late, excused=[Excused(1, 2.9, 3.1)]))) == 2
 
 
+def test_who_comes_to_a_worker_behind_what_had_piled_up_while_it_was_stopped_does_not_wait_for_the_ledger():
+    piled, behind = Sent(3.0, 3.4, 1, 0, 503), Sent(3.2, 3.39, 1, 0, 503)
+    stopped = [Excused(0, 2.9, 3.1)]
+    assert rules(seen(sent=[piled, behind], excused=stopped)) == set()
+    assert rules(seen(sent=[behind], excused=stopped)) == {"nobody waits longer for the ledger"}
+    assert rules(seen(sent=[piled, behind, Sent(3.41, 3.6, 1, 0, 503)], excused=stopped)) != set()
+
+
 def test_who_does_not_come_back_is_seen():
     assert judged(Seen("worker-cut", [Round(1.0, 2.0, None)]), CONTROL).violations == {
         "workers come back by themselves": 1

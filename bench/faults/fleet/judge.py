@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from bench.faults.fleet.load import LOST, Sent
@@ -98,7 +98,8 @@ def judged(seen: Seen, control: float) -> Verdict:
     beyond = most_beyond(times, MAXIMUM)
     if beyond > bound:
         found["the capacity bound"] = [f"{beyond:.1f} SR beyond C*w, and the bound is {bound:.1f}"]
-    answers = [one for one in seen.sent if one.status != LOST and not _excused(one, seen.excused)]
+    excused = worked_off(seen.excused, seen.sent)
+    answers = [one for one in seen.sent if one.status != LOST and not _excused(one, excused)]
     waits = sorted(one.answered - one.at for one in answers)
     limit = WAIT + control
     late = [one for one in answers if one.answered - one.at > limit] if seen.name != "control" else []
@@ -111,7 +112,7 @@ def judged(seen: Seen, control: float) -> Verdict:
     backs = sorted(one.back for one in seen.rounds if one.back is not None)
     if len(backs) < len(seen.rounds):
         found["workers come back by themselves"] = ["not in time"] * (len(seen.rounds) - len(backs))
-    lost = [one for one in seen.sent if one.status == LOST and not _excused(one, seen.excused)]
+    lost = [one for one in seen.sent if one.status == LOST and not _excused(one, excused)]
     if lost:
         found["every request is answered"] = [f"worker {one.worker}" for one in lost]
     return Verdict(
@@ -120,6 +121,16 @@ def judged(seen: Seen, control: float) -> Verdict:
         (_part(backs, 0.5), backs[-1] if backs else float("nan")), _herd(times, seen.rounds), _passed(seen),
         {rule: len(cases) for rule, cases in found.items()}, {rule: cases[:5] for rule, cases in found.items()},
     )  # fmt: skip
+
+
+def worked_off(excused: Sequence[Excused], sent: Sequence[Sent]) -> list[Excused]:
+    """Until what had come to a worker while it was stopped is answered: who comes then waits for those, not for the
+    ledger."""
+    made = []
+    for each in excused:
+        piled = [one.answered for one in sent if one.status != LOST and one.at < each.end and _excused(one, [each])]
+        made.append(replace(each, end=max([each.end, *piled])))
+    return made
 
 
 def _excused(one: Sent, excused: Sequence[Excused]) -> bool:
@@ -148,7 +159,7 @@ def _herd(times: Sequence[float], rounds: Sequence[Round]) -> float:
 
 def _passed(seen: Seen) -> tuple[float, float, float]:
     """Before: since the return from the fault before. During: until the workers were back."""
-    parts = []
+    parts, excused = [], worked_off(seen.excused, seen.sent)
     before, during, after = [0, 0], [0, 0], [0, 0]
     for one, following in pairwise([*seen.rounds, None]):
         assert one is not None
@@ -158,7 +169,7 @@ def _passed(seen: Seen) -> tuple[float, float, float]:
         parts.append((back, min(back + SETTLED, end), after))
         parts.append((back + SETTLED, end, before))
     for one_sent in seen.sent:
-        if one_sent.user in WITHIN and one_sent.status != LOST and not _excused(one_sent, seen.excused):
+        if one_sent.user in WITHIN and one_sent.status != LOST and not _excused(one_sent, excused):
             for begin, end, count in parts:
                 if begin <= one_sent.at < end:
                     count[0] += one_sent.status == 200

@@ -22,6 +22,7 @@ from bench.faults.fleet.lag import Lag
 from bench.faults.fleet.site import USERS
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
+LOOK = 0.01  # seconds
 MARKS = [user.eui64.encode() for user in USERS]
 
 
@@ -61,7 +62,21 @@ class Way:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, port: int) -> None:
-        await asyncio.start_server(self._through, "127.0.0.1", port)
+        self._port = port
+        self._server = await asyncio.start_server(self._through, "127.0.0.1", port)
+
+    async def _refuse(self) -> None:
+        """While nobody listens where it leads to: the worker is refused, as it would be there."""
+        if not self._server.is_serving():
+            return
+        self._server.close()
+        while True:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", self.target)
+                writer.close()
+                break
+            await asyncio.sleep(LOOK)
+        await self.serve(self._port)
 
     def turn_to(self, target: int) -> None:
         """What is under way is lost."""
@@ -87,6 +102,16 @@ class Way:
         self._tasks.discard(task)
         for each in writers:
             each.close()
+        if not await self._leads_to_somebody():
+            await self._refuse()
+
+    async def _leads_to_somebody(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            return False
+        writer.close()
+        return True
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
