@@ -128,3 +128,72 @@ def test_whoever_comes_back_does_not_find_banks_full_beside_which_it_has_admitte
     all_at_once(stage)
     stage.rest(0.2)
     assert_the_bound(stage)
+
+
+def lost_again(stage, number):
+    """A worker that is alone is answered, and its next draw arrives, but the answer to that one is lost."""
+    stage.cut.discard(number)
+    share = stage.workers[number].share
+    while not (share.returns and any(whose == number for _, _, whose in stage.flying.values())):
+        stage.run(stage.now + QUICK / 5)
+    stage.cut.add(number)
+
+
+def test_who_is_answered_once_and_cut_off_again_admits_nothing_beside_banks_that_grow_meanwhile():
+    stage = full(2)
+    stage.cut.add(0)
+    stage.run(stage.now + 5.0)
+    lost_again(stage, 0)
+    stage.run(stage.now + 0.49)
+    all_at_once(stage)
+    stage.rest(0.2)
+    assert_the_bound(stage)
+
+
+def test_who_is_told_a_smaller_share_and_cut_off_again_admits_no_more_than_that():
+    stage = full(1)
+    stage.cut.add(0)
+    stage.run(stage.now + 1.0)
+    stage.start()
+    stage.run(stage.now + 1.0)
+    lost_again(stage, 0)
+    for _ in range(200):
+        stage.run(stage.now + 0.05)
+        for name in ALLOCATIONS:
+            for number in stage.living:
+                for _ in range(4):
+                    stage.ask(number, name)
+    stage.rest(0.2)
+    assert_the_bound(stage)
+
+
+def test_a_worker_whose_first_answer_came_after_its_first_draw_was_lost_has_its_share_when_the_ledger_is_lost_again():
+    stage = Stage(LIMITS, ALLOCATIONS, 0)
+    stage.away = True
+    number = stage.start()
+    stage.run(1.0)
+    stage.away = False
+    share = stage.workers[number].share
+    while not share.returns:
+        stage.run(stage.now + QUICK / 5)
+    stage.away = True
+    stage.run(stage.now + 5.0)
+    for _ in range(100):
+        stage.run(stage.now + 0.05)
+        stage.ask(number, "A")
+    stage.rest(0.2)
+    assert len(stage.admitted) == 100
+
+
+def test_nobody_is_throttled_while_a_worker_comes_back():
+    stage = full(2)
+    stage.cut.add(0)
+    stage.run(stage.now + 2.0)
+    stage.cut.discard(0)
+    share = stage.workers[0].share
+    while not share.returns:
+        stage.run(stage.now + QUICK / 5)
+    stage.ask(0, "A")
+    stage.ask(0, "none")
+    stage.rest(0.1)
+    assert len(stage.admitted) == 2

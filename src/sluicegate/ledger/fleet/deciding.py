@@ -173,6 +173,8 @@ class Deciding:
             self.came += weight
             self.note(hand)
             return EXCESS
+        if self.share.returns:
+            return ASK  # its share's banks are empty again: the next answer, or its loss, comes soon
         if alone is not None:
             outcome = alone.decide(hand.name, weight, now, reserve)
             if outcome != THROTTLED:

@@ -30,6 +30,11 @@ class Share:
         self._pause = FIRST_TRY
         self._answered = 0
 
+    @property
+    def returns(self) -> bool:
+        """Whether it is alone, and the ledger has answered since: the next answer decides."""
+        return self.alone and self._answered > 0
+
     def lost(self, now: float) -> bool:
         """A draw was not answered in time; returns whether the worker is alone only since now."""
         first = not self.alone

@@ -88,11 +88,11 @@ class Worker(Asking):
         self.ample = not answer.active and 2 * answer.level >= system_depth(of.threshold, of.burst_seconds, of.heaviest)
         self.takes += (now - sent_at - self.takes) * SLOW
         self.breadth.took(now - sent_at, self.wait)
+        self.expires = self.alone_from = sent_at + self.hold
         if self.share.answered(answer.share, now):
             self.alone = None
-        self.expires = self.alone_from = sent_at + self.hold
-        if self.alone is not None:
-            self.alone.until = self.lease_ends()
+        elif self.share.alone:  # should the next answer be lost: by this share, and beside the ledger from then on only
+            self.be_alone(now)
         self.offered += answer.offered
         self.short = self.offered < self.limits.heaviest - EPSILON
         self.low = -1.0 if self.short else min(self.target, self.offered) / 2
