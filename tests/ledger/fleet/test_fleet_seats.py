@@ -12,7 +12,7 @@ from lua_shard import LuaShard
 
 from sluicegate.ledger.fleet.messages import Ask, Look, Seen
 from sluicegate.ledger.fleet.parted import NO_SEAT, PartedShard, together
-from sluicegate.ledger.fleet.seats import LASTS, Seat
+from sluicegate.ledger.fleet.seats import LASTS, RENEWED, Seat
 from sluicegate.ledger.fleet.shard import AwayError
 from sluicegate.ledger.fleet.writing import MalformedError
 
@@ -121,6 +121,31 @@ def test_who_would_have_the_ledger_in_another_number_of_parts_gets_no_seat_while
 def test_a_number_of_parts_that_cannot_be_is_refused(parts):
     with pytest.raises(MalformedError):
         asyncio.run(LuaShard(lambda: 1.0).seat("w", parts, None, False, 1.0))
+
+
+@pytest.mark.parametrize("workers", [12, 240])  # 240: more than one call takes away
+@pytest.mark.parametrize("forgotten", [True, False])
+def test_nobody_moves_because_seats_were_forgotten_or_nobody_could_renew_them(workers, forgotten):
+    hall, chance = Hall(4), Random(1)
+    for number in range(workers):
+        hall.ask(f"w{number}")
+    before = dict(hall.at)
+    if forgotten:
+        hall.shard.flush()
+    hall.now += 3 * LASTS
+    began, turns = hall.now, sorted((chance.uniform(0.0, RENEWED), worker) for worker in before)
+    for _ in range(5):
+        for at, worker in turns:
+            hall.now = began + at
+            hall.ask(worker)
+        turns = sorted((at + RENEWED * chance.uniform(0.75, 1.25), worker) for at, worker in turns)
+    assert hall.at == before
+    for worker in [worker for worker, part in before.items() if part == 0]:
+        hall.leave(worker)
+    hall.now += 1.0
+    for worker in list(hall.at):
+        hall.ask(worker)
+    assert min(hall.counts()) > 0, "afterwards they move as before"
 
 
 # --- a worker's seat

@@ -1,6 +1,7 @@
 -- Which part of a ledger in parts a worker belongs to: its seat. These keys have a hash tag of their own:
 --   :seats  hash: a worker's part    :renewed  sorted set: when it last said that it is there, by the server's clock
 --   :parts  of how many parts the ledger is, as the workers who have a seat say
+--   :unsure when it was last seen that seats are missing of workers who are there, by the server's clock
 
 local MOST_PARTS = 256
 local MOST_GONE = 100  -- seats that one call takes away
@@ -10,14 +11,30 @@ local function give_up(base, worker)
   server.call('ZREM', base .. ':renewed', worker)
 end
 
--- Those who have not renewed their seats, and those of a clock that was ahead: who is there says so again.
+-- Those who have not renewed their seats, and those of a clock that was ahead: who is there says so again. Returns whether
+-- they were as many as one call takes away.
 local function unseat_the_gone(base, now, lasts)
+  local many = false
   for _, range in ipairs({ { '-inf', text(now - lasts) }, { text(now + lasts), '+inf' } }) do
     local key = base .. ':renewed'
-    for _, worker in ipairs(server.call('ZRANGEBYSCORE', key, range[1], range[2], 'LIMIT', 0, MOST_GONE)) do
+    local gone = server.call('ZRANGEBYSCORE', key, range[1], range[2], 'LIMIT', 0, MOST_GONE)
+    for _, worker in ipairs(gone) do
       give_up(base, worker)
     end
+    many = many or #gone == MOST_GONE
   end
+  return many
+end
+
+-- Where a worker that had a seat has none any more, or very many have none at once, seats were forgotten, or nobody could
+-- renew them. Until everybody who is there has said so again, counts say nothing, and nobody moves for them.
+local function sure(base, now, lasts, missing)
+  if missing then
+    server.call('SET', base .. ':unsure', text(now))
+    return false
+  end
+  local since = tonumber(server.call('GET', base .. ':unsure') or '')
+  return not since or now < since or now - since > lasts
 end
 
 -- How many of the others are at each part.
@@ -48,7 +65,8 @@ local function seat(base, args)
     malformed('parts')
   end
   local now = server_time()
-  unseat_the_gone(base, now, lasts)
+  local many = unseat_the_gone(base, now, lasts)
+  local missing = many or own >= 0 and not server.call('HGET', base .. ':seats', worker)
   local counts, all = seated(base, parts, worker)
   local before = server.call('GET', base .. ':parts')
   if all > 0 and before and tonumber(before) ~= parts then
@@ -61,7 +79,8 @@ local function seat(base, args)
     end
   end
   local part = counts[own] and own or fewest
-  if moves and counts[fewest] < counts[part] then  -- without itself: so it has two fewer
+  local known = sure(base, now, lasts, missing)
+  if moves and known and counts[fewest] < counts[part] then  -- without itself: so it has two fewer
     part = fewest
   end
   if all == 0 or not before then
