@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 from throttle_model import Excursion, worst_burst
 
-from sluicegate.throttle import Limits
+from sluicegate.throttle import WITHIN, Limits
 
 
 class Orderly(Traffic):
@@ -197,3 +197,16 @@ def test_nobody_is_throttled_while_a_worker_comes_back():
     stage.ask(0, "none")
     stage.rest(0.1)
     assert len(stage.admitted) == 2
+
+
+def test_over_the_threshold_who_comes_before_a_worker_is_first_answered_is_asked_for_by_its_next_draw():
+    stage = full(2)
+    for _ in range(1_000):
+        stage.run(stage.now + 0.001)
+        stage.ask(0, "none")
+    number = stage.start()
+    stage.ask(number, "A")
+    for _ in range(60):
+        stage.run(stage.now + 0.001)
+        stage.ask(0, "none")
+    assert stage.passed[number, "A", WITHIN] == 1

@@ -162,6 +162,7 @@ class Worker(Asking):
         if outcome == ASK:
             hand.waiting += waiter.weight
             self.came += waiter.weight
+            self.note(hand)  # the draw that was answered may have spoken of it, and not asked for anything
         else:
             self._serve(hand, waiter, outcome, told)
 
