@@ -107,6 +107,25 @@ def test_no_window_admits_more_because_workers_move(seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
+def test_over_the_threshold_nobody_within_its_allocation_is_throttled_because_workers_move(seed):
+    fleet, within = Moving(6, seed), []
+    rates = {name: allocation / 2 for name, allocation in ALLOCATIONS.items()} | {"none": 2 * LIMITS.threshold}
+    fleet.run(5.0)
+    moves, warm, ends = 0, fleet.now + 1.0, fleet.now + 5.0
+    while fleet.now < ends:
+        fleet.run(fleet.now + fleet.random.expovariate(sum(rates.values())))
+        (name,) = fleet.random.choices(list(rates), list(rates.values()))
+        seen = within if name != "none" and fleet.now > warm else []
+        fleet.send(fleet.random.randrange(6), name, 1.0, lambda _at, outcome, seen=seen: seen.append(outcome))
+        if fleet.now > warm + 0.2 * moves:
+            moves += fleet.move(fleet.random.randrange(6))
+    fleet.run(fleet.now + 0.3)
+    assert moves >= 15
+    assert len(within) > 500
+    assert THROTTLED not in within
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_what_a_worker_had_in_hand_is_back_where_it_was_and_its_share_is_free(seed):
     fleet = Moving(4, seed)
     fleet.run(3.0)

@@ -6,7 +6,7 @@ from typing import Final
 
 from sluicegate.ledger.face import ASK
 from sluicegate.ledger.fleet.asking import Asking
-from sluicegate.ledger.fleet.drawing import SLOW
+from sluicegate.ledger.fleet.drawing import SLOW, Pace
 from sluicegate.ledger.fleet.hands import Hand, Waiter
 from sluicegate.ledger.fleet.messages import Answer, Ask
 from sluicegate.throttle import EXCESS, THROTTLED, WITHIN, system_depth
@@ -58,6 +58,7 @@ class Worker(Asking):
         """
         leave = self._all_back(now)
         self.sent, self.share.held, self.epoch = None, 0.0, ELSEWHERE
+        self.pace = Pace(1.0 / self.turn, now)  # of that one; of the other one it has drawn nothing yet
         for hand in self._hands.values():
             hand.told_at = float("-inf")
         for hand, waiter in self.order:
