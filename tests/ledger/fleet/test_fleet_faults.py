@@ -285,3 +285,36 @@ def test_tries_while_alone_are_spread():
     first = sorted(times)[:16]
     assert first[-1] - first[0] > 0.5, "nobody's return is a herd"
     assert not any(worker.share.alone for worker in fleet.workers)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_was_admitted_alone_within_shares_is_no_debt_of_however_many_users_it_is_told(restarted):
+    users = [f"U{number}" for number in range(200)]  # one draw does not speak of all of them
+    fleet = Fleet(Limits(1_000, 800, 0.5), dict.fromkeys(users, 2.0), LuaLedger(), 4, seed=1, settle=0.0)
+    fleet.run(START)
+
+    def load(seconds):
+        outcomes, until = [], fleet.now + seconds
+        while fleet.now < until:
+            fleet.run(fleet.now + fleet.random.expovariate(300.0))
+            fleet.send(
+                fleet.random.randrange(4),
+                fleet.random.choice(users),
+                1.0,
+                lambda _at, outcome: outcomes.append(outcome),
+            )
+        fleet.run(fleet.now + WAIT)
+        return outcomes
+
+    load(1.0)
+    fleet.cut.update(range(4 if restarted else 3))
+    load(4.0)
+    fleet.cut.clear()
+    if restarted:
+        fleet.ledger.shard.restart("run2")
+    offered, back = [], []
+    for _ in range(12):
+        back += load(0.25)
+        offered.append(fleet.ledger.shard.looked().offered)
+    assert back.count(THROTTLED) <= (40 if restarted else 0)
+    assert min(offered) > -10.0

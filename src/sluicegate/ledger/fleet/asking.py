@@ -28,7 +28,8 @@ class Asking(Deciding):
         noted, self.noted = self._to_be_told(now)
         most = self.breadth.users
         if len(noted) > most:
-            noted.sort(key=lambda hand: not hand.queue)  # who waits is asked for; the others with the next draw
+            # Who waits is asked for, what was admitted alone is told; the others with the next draw.
+            noted.sort(key=lambda hand: (not hand.queue, not hand.alone))
             self.noted += noted[most:]
         for hand in noted[:most]:
             hand.noted = False

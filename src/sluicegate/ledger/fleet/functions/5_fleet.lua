@@ -196,7 +196,7 @@ end
 -- A worker that the books do not have: new, or of before this epoch.
 local function enter(base, S, ask)
   local W = { name = ask.worker, life = ask.life, terms_text = '', number = 0, anchor = S.clock - ask.clock * SECOND,
-    seen = S.clock, share = share_told(ask), held = 0, alone = 0, silent_since = -1 }
+    seen = S.clock, share = share_told(ask), held = 0, alone = 0, silent_since = -1, withheld = 0 }
   if W.share > 0 then
     S.came = 1
     keep_part(S, now_of(S))
@@ -209,18 +209,20 @@ local function enter(base, S, ask)
   return W
 end
 
--- The worker of an ask, back from silence where it was. Returns what the ledger did not give out meanwhile, for it.
+-- The worker of an ask, back from silence where it was. What the ledger did not give out meanwhile, for it, may cover what it
+-- tells of with several draws.
 local function arrive(base, S, ask, W)
-  local withheld = 0
   if not W then
     W = enter(base, S, ask)
-    withheld = math.huge  -- the epoch began with empty banks: what it did before is no debt of theirs
+    W.withheld = math.huge  -- the epoch began with empty banks: what it did before is no debt of theirs
   elseif W.silent_since >= 0 then
-    withheld = (S.clock - W.silent_since) / SECOND * S.threshold * W.share / WHOLE
+    W.withheld = (S.clock - W.silent_since) / SECOND * S.threshold * W.share / WHOLE
     keep_part(S, now_of(S))
     S.silent = S.silent - W.share
     S.alive = S.alive + 1
     W.silent_since = -1
+  elseif ask.epoch ~= S.epoch then  -- it has not heard of this epoch, and may have gone on alone in it
+    W.withheld = 0
   end
   W.number = ask.number
   W.anchor = math.min(W.anchor, S.clock - ask.clock * SECOND)
@@ -231,7 +233,7 @@ local function arrive(base, S, ask, W)
     end
     W.terms_text = ask.terms_text
   end
-  return W, withheld
+  return W
 end
 
 -- A part of the whole as all others have it, as far as what they may hold leaves it. The books keep the greatest that the

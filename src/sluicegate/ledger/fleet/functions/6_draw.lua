@@ -98,13 +98,15 @@ local function tell_offered(S, W, ask, held, now)
 end
 
 -- Requests that were offered without a token, and what was admitted while alone beyond what was withheld for it.
-local function charge(S, W, ask, withheld, now)
+local function charge(S, W, ask, now)
   local alone = 0
   for _, want in ipairs(ask.wants) do
     alone = alone + want.alone
   end
   W.alone = W.alone + alone
-  alone = math.max(0, alone - withheld)
+  local covered = math.min(alone, W.withheld)
+  W.withheld = alone > 0 and W.withheld - covered or 0  -- it has more to tell as long as it tells anything
+  alone = alone - covered
   if ask.owed + alone > 0 then
     charge_offered(S, ask.owed + alone, now)
   end
@@ -201,8 +203,7 @@ local function draw(base, args, leaving)
   local users = open_users(base)
   local S, W = open(base, ask, users)
   local takes = W ~= nil and not leaving  -- rule 1: a newcomer's first draw is to be known
-  local withheld
-  W, withheld = arrive(base, S, ask, W)
+  W = arrive(base, S, ask, W)
   if ask.epoch ~= S.epoch then
     hold_nothing(ask)
   end
@@ -218,7 +219,7 @@ local function draw(base, args, leaving)
       tell(S, W, accounts[i], want, hand.of[want.user], now)
     end
   end
-  charge(S, W, ask, withheld, now)
+  charge(S, W, ask, now)
   local results, budget = {}, MOST_UNITS
   for i, want in ipairs(ask.wants) do
     local got = { user = accounts[i], held = hand.of[want.user] }
