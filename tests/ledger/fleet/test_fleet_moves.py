@@ -8,11 +8,14 @@ from bench.fleet.simulated import Fleet, LuaLedger
 from lua_shard import LuaShard
 from throttle_model import Excursion
 
+from sluicegate.allocation import Book
 from sluicegate.ledger.fleet.driver import Driver
+from sluicegate.ledger.fleet.joining import Joined
 from sluicegate.ledger.fleet.messages import Ask
 from sluicegate.ledger.fleet.part import Part
 from sluicegate.ledger.fleet.parted import PartedShard
 from sluicegate.ledger.fleet.worker import Worker
+from sluicegate.settings import parse
 from sluicegate.throttle import THROTTLED, Limits, allocation_depth, system_depth
 
 PARTS = 2
@@ -179,3 +182,40 @@ def test_a_driver_moves_a_worker_between_two_draws():
     assert first.workers == ()
     assert [seen.worker for seen in second.workers] == ["w"]
     assert worker.lost_draws == 0
+
+
+JOINED = """
+[capacity]
+maximum = 1000
+operating_threshold = 800
+[gateway]
+upstream = "http://127.0.0.1:1"
+identity = "originator"
+[ledger]
+url = "valkey://127.0.0.1:1"
+cluster = true
+parts = 2
+[[user]]
+name = "A"
+ids = ["90-B3-D5-1F-30-00-00-00"]
+role = "IS"
+allocation = 300
+"""
+
+
+def test_nobody_moves_to_a_part_where_shares_of_the_dead_are_withheld():
+    """There banks fill at the others' shares: of one whose workers are all dead, at nothing, for a lease."""
+
+    async def whole():
+        made, clock = parse(JOINED), [1_000.0]
+        joined = Joined(made.ledger, made.capacity, Book.from_settings(made))
+        shard = PartedShard(LuaShard(lambda: 1.0), [LuaShard(lambda: clock[0]) for _ in range(PARTS)])
+        joined.shard, shard.part = shard, 0
+        dead = Worker("dead", PART.limits(LIMITS), PART.allocations(ALLOCATIONS), 0.0, settle=0.0, parts=PARTS)
+        dead.take(await shard.parts[1].draw(dead.ask(0.0)), 0.0)
+        dead.take(await shard.parts[1].draw(dead.ask(0.1)), 0.1)
+        clock[0] += 30.0
+        async with asyncio.timeout(5.0):
+            return await joined._moves(1), shard.part
+
+    assert asyncio.run(whole()) == (False, 0)

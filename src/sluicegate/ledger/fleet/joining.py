@@ -22,6 +22,7 @@ from sluicegate.settings.ledger import Ledger as Named
 from sluicegate.settings.ledger import Place
 
 LOOK: Final = 0.01  # seconds between looks at whether it has answered
+SILENT: Final = 3.0  # seconds without a draw: a worker is alone, or gone
 
 
 class Joined:
@@ -79,16 +80,18 @@ class Joined:
         worker.wake()
 
     async def _moves(self, part: int) -> bool:
-        """Go on at another part, if that one answers. Nobody is throttled for it: who comes meanwhile waits for the
-        first draw there."""
+        """Go on at another part, if that one answers, and nobody there is silent with a share. Nobody is throttled for
+        it: who comes meanwhile waits for the first draw there."""
         shard, worker = self.shard, self.ledger.worker
         assert isinstance(shard, PartedShard)  # noqa: S101 - else nobody moves
         assert shard.part is not None  # noqa: S101 - it has a seat
         try:
             async with asyncio.timeout(LONGEST):
-                await shard.parts[part].look()  # this makes the connection too
+                look = await shard.parts[part].look()  # this makes the connection too
         except FAILED:
             return False
+        if any(seen.age > SILENT and seen.share > 0.0 for seen in look.workers):
+            return False  # until their leases end that is granted to nobody there: fewer workers, and less for them
         before, gone = shard.parts[shard.part], asyncio.get_running_loop().create_future()
 
         def go() -> None:
