@@ -2,10 +2,11 @@
 
 import asyncio
 import random
+from time import monotonic
 
 import pytest
 from bench.fleet.simulated import Fleet, LuaLedger
-from lua_shard import LuaShard
+from lua_shard import BASE, LuaShard
 from throttle_model import Excursion
 
 from sluicegate.allocation import Book
@@ -14,6 +15,7 @@ from sluicegate.ledger.fleet.joining import Joined
 from sluicegate.ledger.fleet.messages import Ask
 from sluicegate.ledger.fleet.part import Part
 from sluicegate.ledger.fleet.parted import PartedShard
+from sluicegate.ledger.fleet.shard import AwayError
 from sluicegate.ledger.fleet.worker import Worker
 from sluicegate.settings import parse
 from sluicegate.throttle import THROTTLED, Limits, allocation_depth, system_depth
@@ -184,6 +186,21 @@ def test_a_driver_moves_a_worker_between_two_draws():
     assert worker.lost_draws == 0
 
 
+def test_a_worker_whose_new_part_answers_its_first_draw_too_late_has_the_share_that_it_tells():
+    fleet = Moving(2, 1)
+    fleet.run(3.0)
+    while not fleet.move(0):
+        fleet.run(fleet.now + 0.001)
+    worker, part = fleet.workers[0], fleet.ledger.parts[1]
+    asked = worker.ask(fleet.now)
+    answer = part.draw(asked, fleet.now)
+    worker.lost(fleet.now + 0.6)
+    assert worker.share.held == 0.0
+    share = answer._replace(share=0.25)
+    worker.too_late(share, asked)
+    assert (worker.epoch, worker.share.held) == (answer.epoch, 0.25)
+
+
 JOINED = """
 [capacity]
 maximum = 1000
@@ -219,3 +236,28 @@ def test_nobody_moves_to_a_part_where_shares_of_the_dead_are_withheld():
             return await joined._moves(1), shard.part
 
     assert asyncio.run(whole()) == (False, 0)
+
+
+class Looked(LuaShard):
+    """It can be looked at, and answers no draw."""
+
+    async def draw(self, ask):
+        raise AwayError("lost")
+
+
+def test_a_worker_whose_new_part_is_lost_before_it_answers_goes_back_and_has_a_share():
+    async def whole():
+        made = parse(JOINED)
+        joined = Joined(made.ledger, made.capacity, Book.from_settings(made))
+        shard, worker = joined.shard, joined.ledger.worker
+        shard.parts, shard.part = [LuaShard(monotonic), Looked(monotonic)], 0
+        shard.parts[0].commands.keys[BASE + b":new"] = b"1"  # nobody can hold a share of before
+        joined._driver.start()
+        async with asyncio.timeout(10.0):
+            assert await joined.heard(5.0)
+            stays = await joined._moves(1)
+            assert await joined.heard(5.0)
+        await joined._driver.stop()
+        return stays, shard.part, worker.share.held
+
+    assert asyncio.run(whole()) == (False, 0, 1.0)

@@ -17,6 +17,7 @@ from sluicegate.ledger.fleet.messages import Ask
 from sluicegate.ledger.fleet.parted import PartedShard
 from sluicegate.ledger.fleet.seats import LONGEST, Seat
 from sluicegate.ledger.fleet.shard import Shard
+from sluicegate.ledger.fleet.worker import ELSEWHERE
 from sluicegate.settings import Capacity
 from sluicegate.settings.ledger import Ledger as Named
 from sluicegate.settings.ledger import Place
@@ -102,10 +103,29 @@ class Joined:
                 shard.part = part
 
         self._driver.once_between(go)
-        leave = await gone
-        if leave is not None:
-            self._leaving = asyncio.create_task(_left(before, leave))
-        return leave is not None
+        leave, own = await gone, shard.parts.index(before)
+        if leave is None:
+            return False
+        self._leaving = asyncio.create_task(_left(before, leave))
+        return await self._stays(own)
+
+    async def _stays(self, before: int) -> bool:
+        """Whether the part to which it has gone answers. Else it goes back to where it was: lost between both, it has
+        no share of either, and would admit nothing."""
+        shard, worker = self.shard, self.ledger.worker
+        assert isinstance(shard, PartedShard)  # noqa: S101 - else nobody moves
+        while worker.epoch == ELSEWHERE and not worker.share.alone:
+            await asyncio.sleep(LOOK)
+        settled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def settle() -> None:
+            stays = worker.epoch != ELSEWHERE
+            if not stays:
+                self._sits(before)
+            settled.set_result(stays)
+
+        self._driver.once_between(settle)
+        return await settled
 
     async def heard(self, seconds: float) -> bool:
         """Wait until the ledger answers, so long at most: before, a worker has nothing to serve anybody with."""
