@@ -252,6 +252,14 @@ def test_what_is_looked_at_is_the_sum_of_the_parts_and_who_does_not_answer_is_sa
     assert (told.parts, told.away) == (4, (1,))
 
 
+def test_a_worker_in_the_books_of_the_part_that_it_has_left_too_is_one_worker_and_draws():
+    now, before = Seen("a", 0.1, 0.5, 9.0, 2.0, 1.0), Seen("a", 8.0, 0.25, 1.0, 0.5, 4.0)
+    look = Look("e", False, 3.0, 10.0, -2.0, 1.0, 4.0, 1.0, (now, now._replace(worker="b")))
+    for both in ([look, look._replace(workers=(before,))], [look._replace(workers=(before,)), look]):
+        one, _other = together(both).workers
+        assert one == Seen("a", 0.1, 0.375, 9.0, 2.5, 5.0)
+
+
 def test_a_ledger_is_away_where_none_of_its_parts_answers():
     async def whole():
         one, other = LuaShard(lambda: 1.0), Silent(lambda: 1.0)

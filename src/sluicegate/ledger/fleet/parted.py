@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
-from sluicegate.ledger.fleet.messages import Answer, Ask, Look
+from sluicegate.ledger.fleet.messages import Answer, Ask, Look, Seen
 from sluicegate.ledger.fleet.seats import Seats
 from sluicegate.ledger.fleet.shard import AwayError, Shard
 from sluicegate.ledger.fleet.writing import MalformedError
@@ -98,7 +98,21 @@ def together(found: Sequence[Look | None]) -> Look:
         pool=sum(look.pool for look in there),
         held=sum(look.held for look in there),
         fill=sum(look.fill for look in there) / parts,
-        workers=tuple(seen._replace(share=seen.share / parts) for look in there for seen in look.workers),
+        workers=_each_once(seen._replace(share=seen.share / parts) for look in there for seen in look.workers),
         parts=parts,
         away=tuple(number for number, look in enumerate(found) if look is None),
     )
+
+
+def _each_once(seen: Iterable[Seen]) -> tuple[Seen, ...]:
+    """A worker that has moved, and could not tell so where it was, is in the books of both parts."""
+    workers: dict[str, Seen] = {}
+    for one in seen:
+        other = workers.get(one.worker)
+        workers[one.worker] = one if other is None else _both(one, other)
+    return tuple(workers.values())
+
+
+def _both(one: Seen, other: Seen) -> Seen:
+    last = min(one, other, key=lambda each: each.age)
+    return last._replace(share=one.share + other.share, held=one.held + other.held, alone=one.alone + other.alone)
