@@ -5,6 +5,28 @@ from typing import Protocol
 
 from sluicegate.ledger.fleet.messages import Answer, Ask, Look, Terms, Want
 
+GATEWAY = """
+[capacity]
+maximum = 200
+operating_threshold = 150
+[gateway]
+upstream = "http://127.0.0.1:1"
+identity = "originator"
+"""
+"""The settings of a gateway, but for its Users."""
+
+
+def user_table(name: str, number: int, allocation: float) -> str:
+    """A User in the settings; no other one has its number, below 10."""
+    return f"""
+[[user]]
+name = "{name}"
+ids = ["90-B3-D5-1F-30-00-00-0{number}"]
+role = "IS"
+allocation = {allocation}
+"""
+
+
 TERMS = Terms(100.0, 80.0, 0.5, 30.0, 1.0, "fair", 60.0, settle=0.0)
 
 

@@ -10,7 +10,7 @@ import pytest
 import trustme
 import valkey
 from bench.processes import free_port
-from fleet_of_one import TERMS
+from fleet_of_one import GATEWAY, TERMS, user_table
 from real_valkey import running, started
 
 from sluicegate.allocation import Book
@@ -23,22 +23,11 @@ from sluicegate.settings import parse
 
 USER = Want("u", 8.0, 4.0)
 PARTED = """
-[capacity]
-maximum = 200
-operating_threshold = 150
-[gateway]
-upstream = "http://127.0.0.1:1"
-identity = "originator"
 [ledger]
 url = "valkey://127.0.0.1:{port}"
 cluster = true
 parts = 3
 lease = 1
-[[user]]
-name = "a"
-ids = ["90-B3-D5-1F-30-00-00-00"]
-role = "IS"
-allocation = 50
 """
 
 
@@ -50,6 +39,16 @@ def at_port(stack: ExitStack, *arguments: str) -> int:
     """A server at a port of this machine."""
     port = free_port()
     stack.enter_context(running("--port", str(port), "--bind", "127.0.0.1", *arguments))
+    return port
+
+
+def cluster_at_port(stack: ExitStack) -> int:
+    """A cluster of one node, which has all slots, at a port of this machine."""
+    port = at_port(stack, "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    with valkey.Valkey(port=port) as server:
+        server.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        while server.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
+            time.sleep(0.02)
     return port
 
 
@@ -173,11 +172,7 @@ def test_a_replica_refuses_and_once_promoted_begins_an_epoch():
 
 def test_a_cluster_is_drawn_from_at_the_node_that_has_the_ledger():
     with ExitStack() as stack:
-        port = at_port(stack, "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
-        with valkey.Valkey(port=port) as server:
-            server.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
-            while server.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
-                time.sleep(0.02)
+        port = cluster_at_port(stack)
 
         async def draw():
             shard = ValkeyShard(f"valkey+cluster://127.0.0.1:{port}", "test", timeout=5.0)
@@ -347,9 +342,7 @@ def test_what_is_kept_by_a_server_that_is_not_there_is_away(tmp_path):
 
 def test_beside_the_books_a_cluster_is_asked_at_the_same_node():
     with ExitStack() as stack:
-        port = at_port(stack, "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
-        with valkey.Valkey(port=port) as direct:
-            direct.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        port = cluster_at_port(stack)
 
         async def body(one, other):
             async def keeps():
@@ -366,12 +359,8 @@ def test_beside_the_books_a_cluster_is_asked_at_the_same_node():
 
 def test_the_workers_of_a_ledger_in_parts_find_their_seats_in_a_cluster_and_are_looked_at_together():
     with ExitStack() as stack:
-        port = at_port(stack, "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
-        with valkey.Valkey(port=port) as server:
-            server.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
-            while server.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
-                time.sleep(0.02)
-        made = parse(PARTED.format(port=port))
+        port = cluster_at_port(stack)
+        made = parse(GATEWAY + user_table("a", 0, 50) + PARTED.format(port=port))
 
         async def whole():
             fleet = [Joined(made.ledger, made.capacity, Book.from_settings(made)) for _ in range(4)]

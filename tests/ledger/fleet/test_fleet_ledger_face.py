@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from fleet_of_one import GATEWAY, user_table
 from lua_shard import LuaShard
 
 from sluicegate.allocation import Book, Profile, Team
@@ -12,19 +13,7 @@ from sluicegate.ledger.fleet.shard import AwayError
 from sluicegate.settings import parse
 from sluicegate.throttle import EXCESS, THROTTLED, WITHIN
 
-TEXT = """
-[capacity]
-maximum = 200
-operating_threshold = 150
-[gateway]
-upstream = "http://127.0.0.1:1"
-identity = "originator"
-[[user]]
-name = "a"
-ids = ["90-B3-D5-1F-30-00-00-00"]
-role = "IS"
-allocation = 50
-"""
+TEXT = GATEWAY + user_table("a", 0, 50)
 
 
 def ledger(**options):

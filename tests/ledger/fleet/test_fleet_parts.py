@@ -4,6 +4,7 @@ import pytest
 from bench.fleet.crowd import crowd
 from bench.fleet.thousand import arguments, run
 from fleet_machine import LEASE, QUICKLY, WAITS
+from fleet_of_one import GATEWAY, user_table
 from fleet_stage import Stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -104,25 +105,7 @@ def test_a_bank_at_a_part_holds_a_request_at_least_its_part_and_little_more_than
         assert depth == whole
 
 
-TEXT = """
-[capacity]
-maximum = 200
-operating_threshold = 150
-[gateway]
-upstream = "http://127.0.0.1:1"
-identity = "originator"
-[[user]]
-name = "a"
-ids = ["90-B3-D5-1F-30-00-00-00"]
-role = "IS"
-allocation = 50.1
-[[user]]
-name = "none"
-ids = ["90-B3-D5-1F-30-00-00-01"]
-role = "IS"
-allocation = 0
-"""
-MADE = parse(TEXT)
+MADE = parse(GATEWAY + user_table("a", 0, 50.1) + user_table("none", 1, 0))
 PROFILE = Profile((PriorityClass("urgent", srvs=("4.1",), reserve=5.0), PriorityClass("rest")))
 
 

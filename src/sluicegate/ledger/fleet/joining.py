@@ -23,7 +23,6 @@ from sluicegate.settings.ledger import Ledger as Named
 from sluicegate.settings.ledger import Place
 
 LOOK: Final = 0.01  # seconds between looks at whether it has answered
-SILENT: Final = 3.0  # seconds without a draw: a worker is alone, or gone
 
 
 class Joined:
@@ -91,7 +90,7 @@ class Joined:
                 look = await shard.parts[part].look()  # this makes the connection too
         except FAILED:
             return False
-        if any(seen.age > SILENT and seen.share > 0.0 for seen in look.workers):
+        if any(seen.silent and seen.share > 0.0 for seen in look.workers):
             return False  # until their leases end that is granted to nobody there: fewer workers, and less for them
         before, gone = shard.parts[shard.part], asyncio.get_running_loop().create_future()
 

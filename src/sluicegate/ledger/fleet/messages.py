@@ -168,6 +168,10 @@ class Answer(NamedTuple):
     given: tuple[Given, ...] = ()
 
 
+SILENT: Final = 3.0
+"""Seconds without a draw, of a worker that draws each second at least."""
+
+
 class Seen(NamedTuple):
     """One worker, as the ledger's books have it: `age` of its last draw; `share` the greatest that it may hold;
     `lease` left; `held` in hand in all; `alone` what it told that it admitted while alone, since it came."""
@@ -178,6 +182,11 @@ class Seen(NamedTuple):
     lease: float
     held: float
     alone: float
+
+    @property
+    def silent(self) -> bool:
+        """Whether it draws no more: it is alone, or gone."""
+        return self.age > SILENT
 
 
 class Look(NamedTuple):

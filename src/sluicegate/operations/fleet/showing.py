@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from sluicegate.ledger import Told
     from sluicegate.operations.fleet.colleagues import Colleagues
     from sluicegate.operations.watch import Watched
-
-SILENT: Final = 3.0  # seconds without a draw: it is alone, or gone
 
 
 def status(watched: Watched) -> dict[str, Any] | None:
@@ -83,7 +81,7 @@ def per_worker(of: Colleagues, now: float) -> Sequence[dict[str, Any]]:
                 "in_flight": sum(list(known[name].in_flight.values())) if head is not None else None,
                 "max_in_flight": head.places if head is not None else None,
                 "drew_seconds_ago": round(at.age + since, 3) if at is not None else None,
-                "silent": at is not None and at.age > SILENT,
+                "silent": at is not None and at.silent,
                 "share": round(at.share, 4) if at is not None else None,
                 "lease_seconds": round(at.lease, 1) if at is not None else None,
                 "in_hand": round(at.held, 3) if at is not None else None,
@@ -118,7 +116,7 @@ def metrics(watched: Watched) -> Iterator[Metric]:
         yield _gauge("sluicegate_ledger_writes", "1 where history and notices are this worker's.", of.writes() is True)
     if look is not None:
         yield _gauge("sluicegate_ledger_parts_away", "Parts of the ledger that do not answer.", len(look.away))
-        silent = sum(one.age > SILENT for one in look.workers)
+        silent = sum(one.silent for one in look.workers)
         yield _gauge("sluicegate_ledger_silent_workers", "Workers with a share that draw nothing.", silent)
         yield _gauge("sluicegate_ledger_in_hand", "What all workers have drawn and not spent, in SR.", look.held)
         yield _gauge("sluicegate_ledger_fill", "The part of their rates at which the banks fill.", look.fill)
