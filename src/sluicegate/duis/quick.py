@@ -47,7 +47,7 @@ def element(name: str, text: str) -> str:
 
 _ID = rf"({EUI64}):({EUI64}):({COUNTER})"
 _HEADER = re.compile(
-    r"<((?:[A-Za-z_][A-Za-z0-9_.-]*+:)?+)Header>[ \t\r\n]*+"
+    r"<((?:[A-Za-z_][A-Za-z0-9_.-]*+:)?)Header>[ \t\r\n]*+"
     + element("RequestID", _ID)
     + f"(?:{element('FirstInSequence', 'true|false')})?+"
     + f"(?:{element('PrecedingServiceRequestID', f'{EUI64}:{EUI64}:(?:{COUNTER})')})?+"

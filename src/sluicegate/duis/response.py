@@ -104,7 +104,7 @@ _openings: dict[bytes, Decimal] = {}
 _match = re.compile(
     "".join(
         (
-            r"<((?:[A-Za-z_][A-Za-z0-9_.-]*+:)?+)Header>[ \t\r\n]*+",
+            r"<((?:[A-Za-z_][A-Za-z0-9_.-]*+:)?)Header>[ \t\r\n]*+",
             f"(?:{element('RequestID', _ID)})?+",
             f"(?:{element('ResponseID', _ID)})?+",
             element("ResponseCode", values.RESPONSE_CODE),
