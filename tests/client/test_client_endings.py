@@ -204,25 +204,28 @@ def test_threads_that_post_while_another_closes_all_come_to_an_end():
 
 
 PROGRAM = """
-import asyncio, sys, threading
+import asyncio, os, sys, threading
 sys.path.insert(0, {tests!r})
 import httpx
 from client_rig import message, never
 from sluicegate.client import Client, Expired
 
+def say(line):
+    os.write(1, line.encode() + b"\\n")  # whole, whoever speaks at the same time: print writes in pieces
+
 def other(client):
     try:
         client.post(message(1, device=1), deadline=600)
     except Expired as error:
-        print("other:", error, flush=True)
+        say("other: " + str(error))
 
 try:
     with Client("http://gateway.test", transport=httpx.MockTransport(never)) as client:
         threading.Thread(target=other, args=(client,)).start()
-        print("ready", flush=True)
+        say("ready")
         client.post(message(2, device=2), deadline=600)
 except KeyboardInterrupt:
-    print("interrupted", flush=True)
+    say("interrupted")
 """
 
 
