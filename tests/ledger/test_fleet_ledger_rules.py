@@ -339,6 +339,23 @@ def test_after_a_restart_a_newcomer_gets_no_share_that_somebody_may_hold(worker)
     assert newcomer.draw().share == 0.0
 
 
+def test_a_newcomer_that_finds_the_clock_far_behind_holds_no_share_that_another_one_is_told_too(worker):
+    """Its lease began when it drew. By the books it had ended as soon as another one's draw moved the clock on."""
+    newcomer = Worker(worker.shard, worker.clock, "w2", boot=1.0)
+    Worker(worker.shard, worker.clock, "w3", boot=1.0).draw()
+    worker.idle(1.0)
+    assert worker.share == 0.5  # the rest is free
+    worker.clock.sleep(worker.terms.lease + 1.0)
+    newcomer.draw()
+    worker.share = 0.0  # its lease has ended
+    for _ in range(3):
+        worker.draw()
+        assert newcomer.share + worker.share <= 1.0
+    for each in (newcomer, worker, worker, newcomer):
+        each.draw()
+    assert newcomer.share == worker.share == 0.5
+
+
 def test_a_first_start_waits_whether_somebody_comes_who_holds_a_share(shard, clock):
     terms = TERMS._replace(settle=3.0)
     first = Worker(shard, clock, terms=terms)

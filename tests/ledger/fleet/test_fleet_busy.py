@@ -104,6 +104,17 @@ def test_a_first_answer_that_comes_too_late_still_tells_the_share():
     assert worker.offered_back == 3.0, "what it grants goes back"
 
 
+def test_a_later_answer_that_comes_too_late_tells_the_share_where_the_first_told_none():
+    worker = Worker("w", LIMITS, {"a": 20.0}, 0.0, wait=WAIT, hold=HOLD)
+    worker.take(answer(worker.next_ask(0.0), share=0.0), 0.01)
+    ask = worker.ask(0.02)
+    worker.tick(1.0)
+    assert worker.alone is None
+    worker.too_late(answer(ask, share=0.25), ask)
+    assert worker.share.held == 0.25
+    assert worker.alone is not None
+
+
 def test_a_share_that_a_later_draw_did_not_confirm_is_not_taken():
     worker = Worker("w", LIMITS, {"a": 20.0}, 0.0, wait=WAIT, hold=HOLD)
     first = worker.next_ask(0.0)

@@ -218,7 +218,7 @@ class Worker(Asking):
 
     def too_late(self, answer: Answer, asked: Ask) -> None:
         """An answer came after `lost`: what it grants goes back with the next draw."""
-        if self.epoch in ("", ELSEWHERE):
+        if self.epoch in ("", ELSEWHERE) or self.share.held == 0.0:
             self._learn_share(answer, asked)
         if answer.epoch != self.epoch:
             return
@@ -231,8 +231,8 @@ class Worker(Asking):
                 self.note(hand)
 
     def _learn_share(self, answer: Answer, asked: Ask) -> None:
-        """A ledger's first answer came too late: what it grants is of no use, but the share that it tells is. Only of
-        the last draw: a later one told the ledger that there is none."""
+        """An answer came too late to a worker that has no share: what it grants is of no use, but the share that it
+        tells is. Only of the last draw: a later one told the ledger that there is none."""
         if self.sent is None and asked.number == self.draws:
             self.epoch, self.share.held = answer.epoch, answer.share
             self.alone_from = asked.clock + self.hold

@@ -151,10 +151,12 @@ local function server_time()
 end
 
 -- Rule 1. `W` is the worker as the books have it, nil for one that has just come: it takes nothing yet, for what it had in
--- hand would lapse at once where the clock is far behind and the next draw moves it on.
+-- hand would lapse at once where the clock is far behind and the next draw moves it on. So would its lease: returned are
+-- whether anything happened, and whether the clock is behind.
 local function tick(base, S, ask, W)
   local at = server_time()
   local to = S.clock + math.max(0, at - S.server)
+  local behind = not W and to > S.clock + SLACK
   if W then
     to = math.min(to, math.max(S.clock, math.floor(ask.clock * SECOND + W.anchor) + SLACK))
     S.server = at
@@ -162,7 +164,7 @@ local function tick(base, S, ask, W)
     to = math.min(to, S.clock + SLACK)
     S.server = at < S.server and at or S.server + (to - S.clock)
   end
-  return advance(base, S, to)
+  return advance(base, S, to), behind
 end
 
 -- Rule 6: the books begin anew, all banks empty, as far as anybody may use shares elsewhere not even filling.
@@ -236,12 +238,12 @@ local function arrive(base, S, ask, W)
   return W
 end
 
--- A part of the whole as all others have it, as far as what they may hold leaves it. The books keep the greatest that the
--- worker may hold until it says which.
-local function promise(S, W, ask)
+-- A part of the whole as all others have it, as far as what they may hold leaves it; none while the clock is `behind`. The
+-- books keep the greatest that the worker may hold until it says which.
+local function promise(S, W, ask, behind)
   local holds = math.min(share_told(ask), W.share)
   local left = WHOLE - S.unknown - (S.promised - W.share)
-  local told = math.max(0, math.min(math.floor(WHOLE / S.leases), left))
+  local told = behind and 0 or math.max(0, math.min(math.floor(WHOLE / S.leases), left))
   local books = math.max(holds, told)
   S.promised = S.promised + books - W.share
   W.share = books

@@ -183,11 +183,12 @@ local function open(base, ask, users)
     forget(base, S, W)
     W = nil
   end
-  if tick(base, S, ask, W) then
+  local happened, behind = tick(base, S, ask, W)
+  if happened then
     W = load_worker(base, ask.worker)  -- it may have been silent, or its lease may have ended
   end
   sweep(base, S, users)
-  return S, W
+  return S, W, behind
 end
 
 -- Tokens of an epoch that is over.
@@ -201,7 +202,7 @@ end
 local function draw(base, args, leaving)
   local ask = read_ask(args)
   local users = open_users(base)
-  local S, W = open(base, ask, users)
+  local S, W, behind = open(base, ask, users)
   local takes = W ~= nil and not leaving  -- rule 1: a newcomer's first draw is to be known
   W = arrive(base, S, ask, W)
   if ask.epoch ~= S.epoch then
@@ -233,7 +234,7 @@ local function draw(base, args, leaving)
   local offered = takes and draw_offered(S, ask.offered, now) or 0
   hand.of[''].bank = hand.of[''].bank + offered
   W.held = W.held + offered
-  local share = promise(S, W, ask)
+  local share = promise(S, W, ask, behind)
   save_hand(base, S, hand)
   local out = answer(S, W, ask, offered, share, results)
   save_users(users)
