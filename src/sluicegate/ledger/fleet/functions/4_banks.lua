@@ -16,6 +16,9 @@ end
 -- `part` of their depths. When a share is back they grow as banks fill, from what they were at `part_at`. A bank that
 -- nobody has touched meanwhile holds as much as if it had been cut down and filled again: the cap alone sees to it.
 local function part_of(S, now)
+  if S.part == 1 and S.unknown + S.silent == 0 then  -- nearly always, and it is asked for some times a User
+    return 1
+  end
   local grown = S.part + math.max(0, now - S.part_at) / S.burst
   return math.min(1, grown, fill_part(S))
 end
@@ -62,7 +65,8 @@ local function fill_system(S, gained, now)
 end
 
 local function floor_offered(S)
-  return -math.max(S.deepest, S.threshold * S.calm)
+  local calm, deepest = S.threshold * S.calm, S.deepest
+  return calm > deepest and -calm or -deepest
 end
 
 local function settle(S, now)
@@ -85,14 +89,18 @@ local function charge_offered(S, weight, now)
     if S.active == 1 and S.offered >= 0 then
       settle(S, now)
     end
-    left = math.max(left, floor_offered(S))
+    local floor = floor_offered(S)
+    if left < floor then
+      left = floor
+    end
     S.clear_at = now - left / S.threshold
   end
   S.offered = left
 end
 
 local function charge_system(S, weight)
-  S.system = math.max(S.system - weight, -S.deepest)
+  local left, floor = S.system - weight, -S.deepest
+  S.system = left > floor and left or floor
 end
 
 local function back_to_system(S, weight, now)
@@ -130,7 +138,8 @@ local function level_at(S, user, now)
   if part < 1 then
     depth = math.min(depth, math.max(depth * part, S.heaviest, user.hand))
   end
-  return math.min(depth - user.hand, user.level + (now - user.filled_at) * user.allocation)
+  local most, level = depth - user.hand, user.level + (now - user.filled_at) * user.allocation
+  return level < most and level or most
 end
 
 local function fill_user(S, user, now)

@@ -2,6 +2,9 @@
 
 -- Tokens in hand are what the worker says they are; what the books have beyond that was spent, or never reached it.
 local function told_in_hand(S, W, booked, held, back)
+  if booked <= 0 then
+    return 0, 0
+  end
   local left = math.min(booked, held)
   local returned = math.min(booked - left, back)
   S.hand = math.max(0, S.hand - (booked - left))
@@ -58,22 +61,8 @@ local function as_of_their_coming(S, user, want, longest, now)
   user.level, user.filled_at = level_at(S, user, since) + (now - since) * user.allocation, now
 end
 
--- What happened since the last draw, of one User. Backs come first: they may be what somebody waits for.
-local function tell(S, W, user, want, held, now)
-  local bank, spare = held.bank, held.spare
-  if want.late + want.alone > 0 then
-    as_of_their_coming(S, user, want, LATE, now)
-  elseif bank > 0 then
-    fill_user(S, user, now)
-  end
-  local returned, spare_returned
-  held.bank, returned = told_in_hand(S, W, bank, want.held, want.back)
-  held.spare, spare_returned = told_in_hand(S, W, spare, want.excess_held, want.excess_back)
-  user.hand = math.max(0, user.hand - (bank - held.ready) + held.bank)
-  held.ready = 0
-  if want.late + want.alone > 0 then
-    user.level = math.max(0, math.min(user.level - want.late - want.alone, user.depth - user.hand))
-  end
+-- Tokens that come back: of the bank, and of the spare, which go to the pool while something is set aside.
+local function take_back(S, user, returned, spare_returned, now)
   user.level = user.level + returned
   S.above = math.min(S.deepest, S.above + returned)
   if spare_returned > 0 and S.shared == 1 then
@@ -88,6 +77,27 @@ local function tell(S, W, user, want, held, now)
   end
   back_to_system(S, returned, now)
   S.offered = math.min(most_offered(S, now), S.offered + returned + spare_returned)
+end
+
+-- What happened since the last draw, of one User. Backs come first: they may be what somebody waits for.
+local function tell(S, W, user, want, held, now)
+  local bank, spare, charged = held.bank, held.spare, want.late + want.alone
+  if charged > 0 then
+    as_of_their_coming(S, user, want, LATE, now)
+  elseif bank > 0 then
+    fill_user(S, user, now)
+  end
+  local returned, spare_returned
+  held.bank, returned = told_in_hand(S, W, bank, want.held, want.back)
+  held.spare, spare_returned = told_in_hand(S, W, spare, want.excess_held, want.excess_back)
+  user.hand = math.max(0, user.hand - (bank - held.ready) + held.bank)
+  held.ready = 0
+  if charged > 0 then
+    user.level = math.max(0, math.min(user.level - charged, user.depth - user.hand))
+  end
+  if returned + spare_returned > 0 then
+    take_back(S, user, returned, spare_returned, now)
+  end
 end
 
 local function tell_offered(S, W, ask, held, now)
