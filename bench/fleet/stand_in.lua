@@ -17,9 +17,9 @@ function struct.pack(form, ...)
   return ffi.string(row, 8 * (#form - 1))
 end
 
-function struct.unpack(form, packed)
+function struct.unpack(form, packed, first)
   local count = #form - 1
-  ffi.copy(row, packed, 8 * count)
+  ffi.copy(row, ffi.cast('const char *', packed) + (first or 1) - 1, 8 * count)
   local figures = {}
   for i = 1, count do
     figures[i] = row[i - 1]

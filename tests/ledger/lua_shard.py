@@ -188,9 +188,8 @@ class LuaShard:
             return self._lua.table_from([False if each is None else each for each in result])
         return False if result is None else result
 
-    def _unpack(self, form: bytes, packed: bytes) -> Any:
-        layout = _form(form)
-        return self._lua.table_from(struct.unpack(layout, packed[: struct.calcsize(layout)]))
+    def _unpack(self, form: bytes, packed: bytes, first: int) -> Any:
+        return self._lua.table_from(struct.unpack_from(_form(form), packed, first - 1))
 
     def _register(self, name: bytes, function: Any) -> None:
         self._functions[name.decode()] = function
@@ -214,6 +213,6 @@ server = {
 }
 struct = {
   pack = function(...) return python_pack(...) end,
-  unpack = function(form, packed) return unpack(python_unpack(form, packed)) end,
+  unpack = function(form, packed, first) return unpack(python_unpack(form, packed, first or 1)) end,
 }
 """

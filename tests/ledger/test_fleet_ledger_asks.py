@@ -59,10 +59,19 @@ def test_a_field_that_cannot_be_changes_nothing(worker, at, bad):
 
 @pytest.mark.parametrize("name", ["", "a\nb", "n" * 2000])
 def test_a_name_that_cannot_be_changes_nothing(worker, name):
-    for at in (1, 2, 24):
+    for at in (1, 2, 24, 25):
         texts = ask_to_texts(worker.ask(USER))
         texts[at] = name
         assert refused(worker, texts)
+
+
+@pytest.mark.parametrize("names", ["u", "u\n", "\nu", "u\n\n", "u\nu\nu", ""])
+def test_names_that_are_not_as_many_as_the_rows_of_figures_change_nothing(worker, names):
+    texts = ask_to_texts(worker.ask(USER, USER))
+    texts[25] = names
+    assert refused(worker, texts)
+    with pytest.raises(MalformedError):
+        ask_from_texts(texts)
 
 
 def test_an_ask_that_is_cut_off_or_too_long_changes_nothing(worker):
@@ -75,7 +84,7 @@ def test_an_ask_that_is_cut_off_or_too_long_changes_nothing(worker):
 
 def test_an_ask_of_another_form_changes_nothing(worker):
     texts = ask_to_texts(worker.ask(USER))
-    assert refused(worker, ["2", *texts[1:]])
+    assert refused(worker, ["1", *texts[1:]])
 
 
 def test_an_ask_that_comes_after_a_later_one_changes_nothing(worker):

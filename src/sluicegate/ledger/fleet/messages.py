@@ -20,10 +20,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from sluicegate.ledger.fleet.writing import MalformedError, count, packed, read, unpacked, written
+from sluicegate.ledger.fleet.writing import MalformedError, count, named, names_of, packed, read, unpacked, written
 from sluicegate.throttle.limits import Sharing
 
-FORM: Final = "1"  # of these messages; a ledger that knows another one says so
+FORM: Final = "2"  # of these messages; a ledger that knows another one says so
 MOST_WANTS: Final = 1000  # in one ask
 MOST_SEEN: Final = 10_000  # workers in one look
 
@@ -227,8 +227,8 @@ def ask_to_texts(ask: Ask) -> list[str | bytes]:
         *_terms_written(ask.terms),
         str(len(ask.wants)),
     ]
-    for want in ask.wants:
-        texts += (want[0].encode(), packed(want[1:]))
+    texts.append(named([want[0] for want in ask.wants]))
+    texts.append(packed([figure for want in ask.wants for figure in want[1:]]))
     return texts
 
 
@@ -245,26 +245,26 @@ def ask_from_texts(texts: Sequence[str | bytes]) -> Ask:
     head: Any = read(texts, 1, _ASK)
     terms: Any = read(texts, at, _TERMS)
     at += len(_TERMS)
-    wants = (
-        Want(str(read(texts, row, "n")[0]), *unpacked(texts[row + 1], _WANT)) for row in _rows(texts, at, MOST_WANTS, 2)
-    )
+    rows = count(texts, at, MOST_WANTS, fields=2)
+    figures = unpacked(texts[at + 2], _WANT, rows)
+    wants = (Want(user, *row) for user, row in zip(names_of(texts[at + 1], rows), figures, strict=True))
     return Ask._make((*head[:5], Terms._make(terms), *head[5:], tuple(wants)))
 
 
 def answer_to_texts(answer: Answer) -> list[str | bytes]:
     """An answer as the ledger writes it: for a ledger's stand-in. Raises MalformedError."""
-    texts: list[str | bytes] = [FORM, *written(answer[:-1], _ANSWER), str(len(answer.given))]
-    return texts + [packed(given) for given in answer.given]
+    figures = [figure for given in answer.given for figure in given]
+    return [FORM, *written(answer[:-1], _ANSWER), str(len(answer.given)), packed(figures)]
 
 
 def answer_from_texts(texts: Sequence[str | bytes], ask: Ask) -> Answer:
     """What was answered to an ask. Raises MalformedError, also for the answer to another one."""
     _check_form(texts)
     head: Any = read(texts, 1, _ANSWER)
-    rows = _rows(texts, 1 + len(_ANSWER), MOST_WANTS, 1)
-    answer = Answer._make((*head, tuple(Given._make(unpacked(texts[row], _GIVEN)) for row in rows)))
+    rows = count(texts, 1 + len(_ANSWER), MOST_WANTS, fields=1)
+    answer = Answer._make((*head, tuple(map(Given._make, unpacked(texts[-1], _GIVEN, rows)))))
     if answer.number != ask.number or len(answer.given) != len(ask.wants):
-        raise MalformedError(f"draw {ask.number} for {len(ask.wants)} was answered with {answer.number} of {len(rows)}")
+        raise MalformedError(f"draw {ask.number} for {len(ask.wants)} was answered with {answer.number} of {rows}")
     return answer
 
 
@@ -285,16 +285,11 @@ def look_from_texts(texts: Sequence[str | bytes]) -> Look:
     """What the ledger tells of the fleet. Raises MalformedError."""
     _check_form(texts)
     head: Any = read(texts, 1, _LOOK)
-    rows = _rows(texts, 1 + len(_LOOK), MOST_SEEN, len(_SEEN))
+    at, width = 1 + len(_LOOK), len(_SEEN)
+    rows = range(at + 1, at + 1 + count(texts, at, MOST_SEEN, width=width) * width, width)
     return Look._make((*head, tuple(Seen._make(read(texts, row, _SEEN)) for row in rows), 1, ()))
 
 
 def _check_form(texts: Sequence[str | bytes]) -> None:
     if not texts or texts[0] not in (FORM, FORM.encode()):
         raise MalformedError(f"messages here are of form {FORM}")
-
-
-def _rows(texts: Sequence[str | bytes], at: int, most: int, width: int) -> range:
-    """Where each row begins."""
-    rows = count(texts, at, most, width)
-    return range(at + 1, at + 1 + rows * width, width)

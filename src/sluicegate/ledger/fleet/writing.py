@@ -38,15 +38,31 @@ def packed(figures: Sequence[float]) -> bytes:
     return _row(len(figures)).pack(*figures)
 
 
-def unpacked(row: str | bytes, kinds: str) -> tuple[float, ...]:
-    """The figures of a row. Raises MalformedError for one that cannot be, or another number of them."""
-    if not isinstance(row, bytes) or len(row) != 8 * len(kinds):
-        raise MalformedError(f"{row!r:.80} is no row of {len(kinds)} figures")
-    figures: tuple[float, ...] = _row(len(kinds)).unpack(row)
+def unpacked(figures: str | bytes, kinds: str, rows: int) -> list[tuple[float, ...]]:
+    """So many rows of figures. Raises MalformedError for one that cannot be, or another number of them."""
+    if not isinstance(figures, bytes) or len(figures) != 8 * len(kinds) * rows:
+        raise MalformedError(f"{figures!r:.80} are not {rows} rows of {len(kinds)} figures")
+    all_of_them = _row(len(kinds) * rows).unpack(figures)
     least, most = _bounds(kinds)
-    if all(map(le, least, figures)) and all(map(le, figures, most)):  # as no figure that is none is
-        return figures
-    raise MalformedError(f"{figures} cannot be a row of figures of the kinds {kinds!r}")
+    if all(map(le, least * rows, all_of_them)) and all(
+        map(le, all_of_them, most * rows)
+    ):  # as no figure that is none is
+        return list(_row(len(kinds)).iter_unpack(figures))
+    raise MalformedError(f"not all of {all_of_them!s:.200} can be figures of the kinds {kinds!r}")
+
+
+def named(names: Sequence[str]) -> str:
+    """Names in one text: `read` and the ledger refuse one with an end of line in it."""
+    return "\n".join(names)
+
+
+def names_of(text: str | bytes, rows: int) -> list[str]:
+    """So many names of one text. Raises MalformedError for one that cannot be, or another number of them."""
+    whole = text.encode() if isinstance(text, str) else text
+    names = whole.split(b"\n") if whole else []
+    if len(names) != rows:
+        raise MalformedError(f"{len(names)} names, and {rows} rows of figures")
+    return [str(name) for name in read(names, 0, "n" * rows)]
 
 
 @cache
@@ -59,14 +75,13 @@ def _bounds(kinds: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(BETWEEN[kind][0] for kind in kinds), tuple(BETWEEN[kind][1] for kind in kinds)
 
 
-def count(texts: Sequence[str | bytes], at: int, most: int, width: int) -> int:
-    """How many rows of `width` fields follow the field at `at`, with nothing behind them."""
+def count(texts: Sequence[str | bytes], at: int, most: int, *, fields: int = 0, width: int = 0) -> int:
+    """How many rows the field at `at` says there are; so many `fields` and `width` for each row follow, and nothing
+    behind them. Raises MalformedError."""
     (field,) = read(texts, at, "i")
     rows = int(field)
-    if rows > most or len(texts) != at + 1 + rows * width:
-        raise MalformedError(
-            f"{rows} rows of {width} fields do not fit a message of {len(texts)}, or are more than {most}"
-        )
+    if rows > most or len(texts) != at + 1 + fields + rows * width:
+        raise MalformedError(f"{rows} rows do not fit a message of {len(texts)} fields, or are more than {most}")
     return rows
 
 

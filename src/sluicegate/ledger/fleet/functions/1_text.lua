@@ -4,9 +4,10 @@
 local MOST = 1e12      -- SR, SR/s or seconds: above it is no figure of a fleet
 local LONGEST = 1024   -- octets of a name
 local MOST_WANTS = 1000
-local FORM = '1'
+local FORM = '2'
 
 local WANT_FORM = '<ddddddddddddddd'
+local WANT_WIDTH = 8 * (#WANT_FORM - 1)
 local GIVEN_FORM = '<dddddd'
 local TERMS = { 'maximum', 'threshold', 'burst', 'calm', 'heaviest', 'sharing', 'deepest', 'hold', 'lease', 'settle',
   'parts' }
@@ -48,13 +49,10 @@ local function fits(a, b, c, d, e)
     and e <= MOST
 end
 
--- There are many wants, so their figures come packed.
-local function read_want(user, packed)
-  if #packed ~= 8 * (#WANT_FORM - 1) then
-    malformed('want')
-  end
+-- There are many wants, so all their figures come in one row, and all their names in one text.
+local function read_want(user, packed, from)
   local allocation, depth, unit, reserve, waiting, ahead, excess, asked, late, held, back, excess_held, excess_back,
-    alone, age = struct.unpack(WANT_FORM, packed)
+    alone, age = struct.unpack(WANT_FORM, packed, from)
   if not (fits(allocation, depth, unit, reserve, waiting) and fits(ahead, excess, asked, late, held)
       and fits(back, excess_held, excess_back, alone, age)) or unit == 0 then
     malformed('want')
@@ -71,7 +69,8 @@ local function read_ask(args)
   if args[1] ~= FORM then
     malformed('form')
   end
-  if not count or not (count >= 0 and count <= MOST_WANTS) or #args ~= wants_at + count * 2 then
+  if not count or not (count >= 0 and count <= MOST_WANTS) or #args ~= wants_at + 2
+      or #args[#args] ~= count * WANT_WIDTH then
     malformed('wants')
   end
   local ask = fields(ASK, args, at)
@@ -85,10 +84,17 @@ local function read_ask(args)
       malformed(name)
     end
   end
-  ask.wants = {}
-  for i = 1, count do
-    ask.wants[i] = read_want(args[wants_at + 2 * i - 1], args[wants_at + 2 * i])
+  local wants, packed = {}, args[#args]
+  for user in string.gmatch(args[wants_at + 1], '[^\n]+') do
+    if #wants == count then
+      malformed('wants')
+    end
+    wants[#wants + 1] = read_want(user, packed, #wants * WANT_WIDTH + 1)
   end
+  if #wants ~= count then
+    malformed('wants')
+  end
+  ask.wants = wants
   return ask
 end
 

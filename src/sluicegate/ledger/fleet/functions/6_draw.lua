@@ -170,11 +170,13 @@ local function answer(S, W, ask, offered, told, results)
   settle(S, now_of(S))
   local out = { FORM, S.epoch, text(ask.number), text(offered), text(S.offered), text(S.active), age(S, S.since),
     text(told), text(S.leases), text(fill_part(S)), text(pace_of(S)), text(#ask.wants) }
-  for _, got in ipairs(results) do
+  local rows = {}
+  for i, got in ipairs(results) do
     local user = got.user
-    out[#out + 1] = struct.pack(GIVEN_FORM, got.bank, got.spare, level_at(S, user, now_of(S)),
+    rows[i] = struct.pack(GIVEN_FORM, got.bank, got.spare, level_at(S, user, now_of(S)),
       math.max(0, user.hand + got.held.ready - got.held.bank), credit_of(S, user), user.demand)
   end
+  out[#out + 1] = table.concat(rows)
   return out
 end
 
