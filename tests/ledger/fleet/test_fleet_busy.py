@@ -161,6 +161,34 @@ def test_it_is_told_with_the_next_draw_where_much_of_the_bank_is_gone():
     assert told_of(worker, 0.02)["b"] == 21.0
 
 
+def test_what_was_refused_is_told_seldom_and_then_in_whole():
+    worker = begun(active=True)
+    hand = worker.account("b")
+    hand.told_at, hand.bank, hand.credit, hand.rises = 0.0, -40.0, -40.0, 1.0
+    for _ in range(2):
+        assert worker.decide(hand, 1.0, 0.01) == THROTTLED
+    ask = worker.ask(0.02)
+    assert (ask.wants, ask.owed, ask.throttled) == ((), 2.0, True)
+    worker.take(answer(ask, active=True), 0.02)
+    assert worker.decide(hand, 1.0, 0.03) == THROTTLED
+    (want,) = worker.ask(SELDOM).wants
+    assert (want.user, want.asked) == ("b", 3.0)
+
+
+@pytest.mark.parametrize(("demand", "waiting"), [(5.0 * 40.0, 4), (5.0 * 200.0, 1)])
+def test_of_a_user_far_beyond_its_allocation_only_those_wait_who_may_get_the_next_tokens(demand, waiting):
+    """One is there, and 40 SR/s come for 80 ms until a draw arrives; a tenth of all it asks for comes here."""
+    worker = begun(active=True)
+    hand = worker.account("b")
+    hand.demand_here = demand / 10
+    hand.told(Given(0.0, 0.0, 1.0, 0.0, -40.0, demand), 0.0, 0.0, 0.0)
+    waited = 0
+    while worker.decide(hand, 1.0, 0.055) == ASK:
+        worker.waiting(lambda _: None, hand, 1.0, 0.055)
+        waited += 1
+    assert waited == waiting
+
+
 # --- how much a draw speaks of, and for how long it draws
 
 
@@ -205,10 +233,10 @@ def test_who_waits_is_spoken_of_before_the_others_and_nobody_is_forgotten():
     for n in range(40):
         worker.account(f"u{n}").asked = 1.0
         worker.note(worker.account(f"u{n}"))
-    waits(worker, 0.05, "u39")
+    waits(worker, 0.15, "u39")
     spoken = []
     for turn in range(5):
-        ask = worker.ask(0.06 + 0.01 * turn)
+        ask = worker.ask(0.16 + 0.01 * turn)
         spoken.extend(want.user for want in ask.wants)
         worker.breadth.users = 10
         worker.sent = None

@@ -78,8 +78,8 @@ class Asking(Deciding):
         return max(now + self.wait, self.alone_from)
 
     def _to_be_told(self, now: float) -> tuple[list[Hand], list[Hand]]:
-        """Of whom this draw speaks, and who may wait for another one: whose tokens in hand are as they were told, and,
-        as long as nothing is near to run short, of whose bank little was used lately."""
+        """Of whom this draw speaks, and who may wait for another one: whose tokens in hand are as they were told, also
+        where more was refused, and, as long as nothing is near to run short, of whose bank little was used lately."""
         part = 1.0 / (2 * self.workers) if self.ample else 0.0
         told: list[Hand] = []
         later: list[Hand] = []

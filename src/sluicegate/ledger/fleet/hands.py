@@ -74,12 +74,8 @@ class Hand(Mirror):
 
     @property
     def moved(self) -> bool:
-        """Whether more is to be told of it than `late`: it needs something, or has in hand what was not told."""
-        return bool(
-            self.queue
-            or self.spent + self.used_excess
-            or self.asked + self.alone + self.unneeded + self.excess_unneeded
-        )
+        """Whether more is to be told of it than `late` and `asked`: it needs something, or has what was not told."""
+        return bool(self.queue or self.spent + self.used_excess or self.alone + self.unneeded + self.excess_unneeded)
 
     def lapse(self) -> None:
         """What was in hand has expired, or belongs to a ledger that is no more: it is nobody's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sluicegate.ledger.fleet.messages import Given
+from sluicegate.ledger.fleet.messages import LATELY, Given
 from sluicegate.throttle import Account
 from sluicegate.throttle.sharing import EPSILON
 
@@ -17,6 +17,12 @@ find its token within this time waits for it."""
 
 OLD: Final = 0.2
 """Seconds: after so long it is asked what the bank holds, if that is of interest."""
+
+FAR_BEYOND: Final = 1.5
+"""Times its allocation, over some seconds: of a User that asks for more, workers have only those requests wait that may
+get the next tokens. Else each has one wait for the same token, and all but one in vain."""
+
+BY_CHANCE: Final = 1.5  # times its part of what is asked for: so much a worker reckons with, for it comes unevenly
 
 LEARN: Final = 0.3  # of an error at once
 LEAST_LOOK: Final = 0.02  # seconds
@@ -33,6 +39,7 @@ class Mirror:
         told_at: when the ledger last spoke of this User, in seconds. bank: what it said that the bank held, in SR.
         elsewhere: what other workers have in hand of its bank, in SR.
         credit: what stood in its vessel then, in SR; below nil where it had its turn. rises: how fast, in SR/s.
+        its_part: of what comes into both soon, the part that this worker reckons with: see `FAR_BEYOND`.
         demand, demand_here: what it asked for lately beyond what passed without a look, of the whole fleet and of this
             worker, in SR (see `messages.Given`).
     """
@@ -48,6 +55,7 @@ class Mirror:
         "elsewhere",
         "filled_at",
         "fills",
+        "its_part",
         "level",
         "name",
         "rises",
@@ -59,6 +67,7 @@ class Mirror:
         self.filled_at = now
         self.told_at = float("-inf")
         self.elsewhere = self.credit = self.rises = 0.0
+        self.its_part = 1.0
         self.demand = self.demand_here = 0.0
         self.level = self.bank = account.depth
         self.take_size(account)
@@ -86,18 +95,21 @@ class Mirror:
             self.fills = min(self.allocation, max(-LEARN * depth, self.fills - LEARN * others))
         self.level = level
         self.filled_at = self.told_at = now
+        self.its_part = 1.0
+        if self.demand > FAR_BEYOND * LATELY * self.allocation:
+            self.its_part = min(1.0, BY_CHANCE * self.demand_here / self.demand)
         self.rises = pace * self.account.share
 
     def bank_may_hold(self, weight: float, now: float) -> bool:
         """Whether the ledger, or another worker's hand, may hold `weight` SR of the bank soon after `now`."""
         if self.depth <= 0.0:
             return False
-        bank = self.bank + (now + LAG - self.told_at) * self.allocation + self.elsewhere
+        bank = self.bank + (now + LAG - self.told_at) * self.allocation * self.its_part + self.elsewhere
         return (bank if bank < self.depth else self.depth) >= weight - EPSILON
 
     def credit_may_permit(self, waiting: float, now: float) -> bool:
         """Whether a request may have its turn, where so much (SR) waits before it."""
-        return self.credit + self.rises * (now - self.told_at) - waiting >= -EPSILON
+        return self.credit + self.rises * self.its_part * (now - self.told_at) - waiting >= -EPSILON
 
     def fraction(self, workers: int) -> float:
         """This worker's part of what the User asks for; an even one where nothing is known."""
