@@ -3,8 +3,9 @@ envoyproxy/ratelimit does: the same loop, client and Valkey, nothing else around
 
 Three ways: ours (`Worker`, `Driver`); a round trip a decision; and a round trip for all decisions that came since the
 last one (pipelined, each with a call of its own). For each decision of theirs one function is called, which keeps two
-token banks, the User's and everybody's. Each decision is a task of its own; as many are begun as the loop can do, while
-so many at most are under way (`most`: what suits each contender).
+token banks, the User's and everybody's. Who is to be told of an outcome is called back, as the gateway is: a task for
+each decision costs more than a decision, so only who needs one has one (a round trip each). As many are begun as the
+loop can do, while so many at most are under way (`most`: what suits each contender).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ USERS: Final = 200
 TURN: Final = 100  # decisions begun in a turn of the loop
 PLENTY: Final = 1e9  # SR/s
 WARMUP: Final = 1.5
-SHORT: Final = 4.0  # of what it decides where nothing is short, the threshold is this part
+SHORT: Final = 8.0  # of what it decides where nothing is short, the threshold is this part: so some are throttled
 
 BANKS: Final = """#!lua name=bench_banks
 local function level(key, now, rate, depth)
@@ -58,6 +59,9 @@ end)
 """
 
 
+Told = Callable[[int], None]
+
+
 class Contender(Protocol):
     """One way to decide, for some Users with allocations. At most so many at once."""
 
@@ -65,8 +69,8 @@ class Contender(Protocol):
 
     async def start(self) -> None: ...
 
-    async def decide(self, user: int) -> int:
-        """WITHIN, EXCESS or THROTTLED."""
+    def decide(self, user: int, told: Told) -> None:
+        """`told` is called once, with WITHIN, EXCESS or THROTTLED, at once or later."""
         ...
 
     async def stop(self) -> None: ...
@@ -92,14 +96,13 @@ class Ours:
         while not self._worker.epoch:
             await asyncio.sleep(0.01)
 
-    async def decide(self, user: int) -> int:
+    def decide(self, user: int, told: Told) -> None:
         hand, now = self._hands[user], time.monotonic()
         outcome = self._worker.decide(hand, 1.0, now)
         if outcome == ASK:
-            told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            self._worker.waiting(told.set_result, hand, 1.0, now)
-            return await told
-        return outcome
+            self._worker.waiting(told, hand, 1.0, now)
+        else:
+            told(outcome)
 
     async def stop(self) -> None:
         await self._driver.stop()
@@ -113,6 +116,7 @@ class Trips:
 
     def __init__(self, url: str, threshold: float) -> None:
         self._client = Valkey.from_url(url)
+        self._asking: set[asyncio.Task[None]] = set()
         each = 0.8 * threshold / USERS
         self._terms = ["1", *(f"{figure:.17g}" for figure in (threshold, threshold / 2, each, max(1.0, each / 2)))]
 
@@ -122,8 +126,13 @@ class Trips:
     def _words(self, user: int) -> tuple[str, ...]:
         return ("FCALL", "bench_decide", "2", "{bench}:all", f"{{bench}}:{user}", *self._terms)
 
-    async def decide(self, user: int) -> int:
-        return int(await self._client.execute_command(*self._words(user)))
+    def decide(self, user: int, told: Told) -> None:
+        task = asyncio.create_task(self._ask(user, told))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _ask(self, user: int, told: Told) -> None:
+        told(int(await self._client.execute_command(*self._words(user))))
 
     async def stop(self) -> None:
         await self._client.aclose()
@@ -136,15 +145,13 @@ class Pipelined(Trips):
 
     def __init__(self, url: str, threshold: float) -> None:
         super().__init__(url, threshold)
-        self._came: list[tuple[int, asyncio.Future[int]]] = []
+        self._came: list[tuple[int, Told]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def decide(self, user: int) -> int:
-        told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    def decide(self, user: int, told: Told) -> None:
         self._came.append((user, told))
         if self._task is None:
             self._task = asyncio.create_task(self._send())
-        return await told
 
     async def _send(self) -> None:
         while self._came:
@@ -153,7 +160,7 @@ class Pipelined(Trips):
             for user, _told in going:
                 pipeline.execute_command(*self._words(user))
             for (_user, told), outcome in zip(going, await pipeline.execute(), strict=True):
-                told.set_result(int(outcome))
+                told(int(outcome))
         self._task = None
 
 
@@ -175,20 +182,23 @@ async def _measure(url: str, way: str, threshold: float, seconds: float) -> Rate
     watch = Valkey.from_url(url)
     await contender.start()
     counts = {WITHIN: 0, EXCESS: 0, THROTTLED: 0}
-    under_way: set[asyncio.Task[None]] = set()
+    under_way = 0
     stop = False
 
-    async def ask(user: int) -> None:
-        counts[await contender.decide(user)] += 1
+    def told(outcome: int) -> None:
+        nonlocal under_way
+        under_way -= 1
+        counts[outcome] += 1
 
     async def feed() -> None:
+        nonlocal under_way
         picked = itertools.cycle(random.Random(1).choices(range(USERS), k=65_536))
-        while not stop:
-            for _ in range(min(TURN, contender.most - len(under_way))):
-                task = asyncio.create_task(ask(next(picked)))
-                under_way.add(task)
-                task.add_done_callback(under_way.discard)
-            await asyncio.sleep(0 if len(under_way) < contender.most else 0.0005)
+        while not stop or under_way:
+            more = 0 if stop else min(TURN, contender.most - under_way)
+            under_way += more
+            for _ in range(more):
+                contender.decide(next(picked), told)
+            await asyncio.sleep(0 if more else 0.0005)
 
     async def edge() -> tuple[float, float, float, int, int]:
         cpu = await watch.info("cpu")
@@ -203,7 +213,6 @@ async def _measure(url: str, way: str, threshold: float, seconds: float) -> Rate
     after = await edge()
     stop = True
     await feeding
-    await asyncio.gather(*under_way)
     await contender.stop()
     await watch.aclose()
     took, own, ledger, passed, done = (b - a for a, b in zip(before, after, strict=True))
