@@ -63,11 +63,11 @@ def test_an_upstream_that_reads_slowly_holds_the_sender_back(gateway, upstream) 
         line.answer()
 
     upstream.script = script
-    running = gateway(gateway={"max_body_bytes": 80_000_000}, gateway__timeouts={"body": 0.6})
+    running = gateway(gateway={"max_body_bytes": 80_000_000}, gateway__timeouts={"body": 1.5})
     large = FIRMWARE + b" " * 60_000_000  # more than the system's own buffers take in
     octets = memoryview(request(large))
     with Client(running.port) as client:
-        client.sock.settimeout(0.3)
+        client.sock.settimeout(1.0)
         sent = 0
         try:
             while sent < len(octets):
@@ -77,7 +77,7 @@ def test_an_upstream_that_reads_slowly_holds_the_sender_back(gateway, upstream) 
         assert sent < len(octets), "it is held back, however much it would like to send"
         transport = running.gateway._reception.connections.copy().pop().exchange.upstream.transport
         assert transport.get_write_buffer_size() < 1_000_000
-        assert client.silent(0.9), "it is not the sender that is slow: no 408"
+        assert client.silent(2.0), "it is not the sender that is slow: no 408"
         client.sock.settimeout(PATIENCE)
         upstream.released.set()
         client.sock.sendall(octets[sent:])
@@ -89,10 +89,8 @@ def test_an_upstream_that_reads_nothing_is_504(gateway, upstream) -> None:
     upstream.script = lambda line: line.head() and line.upstream.released.wait()
     running = gateway(gateway__timeouts={"body": 0.3, "upstream_total": 0.8})
     with Client(running.port) as client:
-        client.sock.settimeout(0.2)
-        with contextlib.suppress(TimeoutError, ConnectionError):
+        with contextlib.suppress(ConnectionError):  # for as long as it takes: a sender that pauses is slow itself
             client.sock.sendall(request(FIRMWARE))
-        client.sock.settimeout(PATIENCE)
         assert client.answer().kind == "upstream-too-slow"
     running.settled()
 
@@ -109,7 +107,7 @@ def test_a_sender_that_reads_slowly_holds_the_upstream_back(gateway, upstream) -
                 sent.append(len(piece))
 
     upstream.script = script
-    running = gateway(gateway__timeouts={"upstream_response": 0.5})
+    running = gateway(gateway__timeouts={"upstream_response": 1.5})
 
     def read() -> None:
         with Client(running.port, receive_buffer=65_536) as client:
@@ -119,7 +117,7 @@ def test_a_sender_that_reads_slowly_holds_the_upstream_back(gateway, upstream) -
             before = -1
             while before != len(sent):  # until it stands still
                 before = len(sent)
-                upstream.released.wait(0.15)
+                upstream.released.wait(1.0)
             assert sum(sent) < size / 2, "the upstream is held back"
             left, zeros = size - len(client._buffer), memoryview(bytearray(1 << 20))
             client._buffer = b""
