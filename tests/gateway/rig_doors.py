@@ -21,6 +21,8 @@ ENVOY = Path(sys.executable).parent / "envoy"
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 SHIPPED = {"ext_authz": AUTHORISATION, "rls": RATE_LIMIT}
 START = 60.0  # seconds: the machine may be busy
+TOO_LATE = "60s"
+"""How long a door waits for a decision in place of the second that is shipped: the machine's affair, and no rule."""
 
 
 class Door:
@@ -65,8 +67,15 @@ def envoy(
     manager and the filter that asks. Without `tls` it takes plain HTTP, so that a test can write any octets."""
     port = free_port()
     told, manager = shipped(SHIPPED[kind], port=port, dsp=dsp, asked=asked, tls=tls)
+    asking = manager["http_filters"][-2]["typed_config"]
+    if kind == "ext_authz":
+        asking["http_service"]["server_uri"]["timeout"] = TOO_LATE
+    else:
+        asking["timeout"] = TOO_LATE
+    for cluster in told["static_resources"]["clusters"]:
+        cluster["connect_timeout"] = TOO_LATE
     if change is not None:
-        change(manager, manager["http_filters"][-2]["typed_config"])
+        change(manager, asking)
     path = folder / f"envoy-{port}.yaml"
     path.write_text(yaml.safe_dump(told))
     command = [str(ENVOY), "-c", str(path), "--log-level", "error", "--use-dynamic-base-id", "--concurrency", "1"]
@@ -81,6 +90,8 @@ def nginx(folder: Path, *, dsp: int, asked: int, tls: Mapping[str, Path]) -> Doo
         ("listen 8443 ssl", f"listen 127.0.0.1:{port} ssl"),
         ("127.0.0.1:8092", f"127.0.0.1:{asked}"),
         ("127.0.0.1:8080", f"127.0.0.1:{dsp}"),
+        ("proxy_connect_timeout 500ms", f"proxy_connect_timeout {TOO_LATE}"),
+        ("proxy_read_timeout 1s", f"proxy_read_timeout {TOO_LATE}"),
         ("/etc/nginx/tls/server.pem", str(tls["pem"])),
         ("/etc/nginx/tls/server.key", str(tls["key"])),
         ("/etc/nginx/tls/client-ca.pem", str(tls["ca"])),

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from pki import LARGE_SUBJECT, SMALL_SUBJECT, Authority, client_context, over_tls, users
-from rig import LARGE, SMALL, Client, ask, free_port, message, request
+from rig import LARGE, SMALL, Client, ask, free_port, message, request, wait_for
 from rig_doors import NGINX, envoy, nginx
-from rig_throttled import NARROW, ONE_EACH
+from rig_throttled import NARROW, RARE
 
 ANYWHERE = {"listen": "127.0.0.1:0", "grpc": "127.0.0.1:0"}
 BOTH = pytest.mark.parametrize("kind", ["ext_authz", "rls"])
@@ -62,13 +62,14 @@ def test_a_decision_that_comes_too_late_is_none(door, gateway, upstream, kind, m
 
     def change(_manager, asking) -> None:
         if kind == "ext_authz":
-            asking["http_service"]["server_uri"]["timeout"] = "0.2s"
+            asking["http_service"]["server_uri"]["timeout"] = "1s"
         else:
-            asking["timeout"] = "0.2s"
+            asking["timeout"] = "1s"
 
     here = door(envoy, kind, dsp=upstream.port, asked=port_of(kind, running), change=change)
     assert ask(here.port).status == 503
     assert upstream.requests == []
+    wait_for(lambda: waits, "nobody was asked")
     assert len(waits) == 1
     running.call(lambda: [one.set() for one in waits])
 
@@ -173,7 +174,7 @@ class TestNginx:
         assert answer.get("RateLimit-Policy") == '"allocation";q=300;w=1'
 
     def test_throttled_is_503_with_the_same_problem_and_wait_as_ours(self, door, gateway, upstream, tmp_path) -> None:
-        certificates = [{**one, "allocation": few["allocation"]} for one, few in zip(users(), ONE_EACH, strict=True)]
+        certificates = [{**one, "allocation": few["allocation"]} for one, few in zip(users(), RARE, strict=True)]
         running, _, connect = self.start(door, gateway, upstream, tmp_path, users=tuple(certificates), capacity=NARROW)
         with connect(LARGE_SUBJECT) as client:
             answers = [client.send(request()).answer() for _ in range(5)]
@@ -205,7 +206,7 @@ class TestNginx:
 
 
 def test_one_door_more_does_not_make_the_allocation_larger(door, gateway, upstream) -> None:
-    running = gateway(users=ONE_EACH, capacity=NARROW, ask=ANYWHERE)
+    running = gateway(users=RARE, capacity=NARROW, ask=ANYWHERE)
     here = door(envoy, "ext_authz", dsp=upstream.port, asked=running.gateway.asked.port)
     with Client(running.port) as own, Client(here.port) as other:
         statuses = [client.send(request()).answer().status for _ in range(4) for client in (own, other)]
