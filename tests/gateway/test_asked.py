@@ -6,7 +6,7 @@ from time import monotonic
 import pytest
 from pki import LARGE_SUBJECT, Authority, client_context, over_tls, turned_away, users
 from rig import LARGE, SMALL, STRANGER, Client, ask, configuration, head_of, message, request, wait_for
-from rig_throttled import NARROW, ONE_EACH
+from rig_throttled import NARROW, RARE
 
 ANY = {"listen": "127.0.0.1:0"}
 NEVER = "http://127.0.0.1:9"  # whoever only asks has no upstream here
@@ -43,7 +43,7 @@ def test_a_question_without_a_message_is_about_whom_the_fields_name(asked) -> No
 
 @pytest.mark.parametrize(("version", "status"), [("5.4", 429), ("4.0", 503), (None, 503)])
 def test_the_version_that_is_told_decides_on_429_and_without_one_it_is_503(asked, version, status) -> None:
-    _, port = asked(users=ONE_EACH, capacity=NARROW, responses={"too_many_requests_from_duis": "4.1"})
+    _, port = asked(users=RARE, capacity=NARROW, responses={"too_many_requests_from_duis": "4.1"})
     told = [f"Sluicegate-DUIS-Version: {version}"] if version else []
     answers = [ask(port, question("Sluicegate-User: Large", *told)) for _ in range(5)]
     assert answers[-1].status == status
@@ -57,7 +57,7 @@ def test_the_version_that_is_told_decides_on_429_and_without_one_it_is_503(asked
 def test_a_proxy_that_takes_few_statuses_is_told_beside_it_what_is_meant(
     asked, refuse_with, version, told, problem
 ) -> None:
-    _, port = asked(users=ONE_EACH, capacity=NARROW, responses={"too_many_requests_from_duis": "4.1"})
+    _, port = asked(users=RARE, capacity=NARROW, responses={"too_many_requests_from_duis": "4.1"})
     fields = ["Sluicegate-User: Large", f"Sluicegate-DUIS-Version: {version}", f"Sluicegate-Refuse-With: {refuse_with}"]
     answer = [ask(port, question(*fields)) for _ in range(5)][-1]
     assert answer.status == told
@@ -134,7 +134,7 @@ def test_more_connections_than_configured_are_turned_away(asked) -> None:
 def test_what_was_asked_for_is_given_back_where_the_proxy_has_gone_meanwhile(asked, monkeypatch) -> None:
     from sluicegate.gateway.asked.question import Question
 
-    running, port = asked(users=ONE_EACH, capacity=NARROW)
+    running, port = asked(users=RARE, capacity=NARROW)
     decide = Question.decided
     gone = []
 
@@ -161,7 +161,7 @@ def test_what_was_asked_for_is_given_back_where_the_proxy_has_gone_meanwhile(ask
 
 def test_a_record_holds_what_was_asked_and_no_status_of_what_passed(asked, tmp_path) -> None:
     pytest.importorskip("pyarrow")
-    running, port = asked(users=ONE_EACH, capacity=NARROW, record={"folder": str(tmp_path / "record")})
+    running, port = asked(users=RARE, capacity=NARROW, record={"folder": str(tmp_path / "record")})
     taken = []
     running.desk.recorder.take = taken.append
     for _ in range(4):

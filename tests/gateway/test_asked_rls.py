@@ -8,7 +8,7 @@ import grpc
 import pytest
 from pki import LARGE_SUBJECT, Authority, users
 from rig import LARGE, PATIENCE, SMALL, STRANGER, configuration
-from rig_throttled import NARROW, ONE_EACH
+from rig_throttled import NARROW, ONE_EACH, RARE
 
 from sluicegate.gateway.asked.wire.rls_pb2 import RateLimitRequest, RateLimitResponse
 
@@ -72,7 +72,7 @@ def test_a_user_is_named_by_an_id_or_by_its_name_and_told_its_allocation(service
 
 @pytest.mark.parametrize(("version", "status"), [("5.4", "429"), ("4.0", "503"), ("", "503")])
 def test_over_the_limit_says_status_wait_and_problem(service, version, status) -> None:
-    ask = service(users=ONE_EACH, capacity=NARROW, responses={"too_many_requests_from_duis": "4.1"})
+    ask = service(users=RARE, capacity=NARROW, responses={"too_many_requests_from_duis": "4.1"})
     response = [ask({"user": "Large", "srv": "2.2", "duis_version": version}) for _ in range(5)][-1]
     assert response.overall_code == response.statuses[0].code == OVER
     assert response.dynamic_metadata["sluicegate-status"] == status
@@ -83,7 +83,7 @@ def test_over_the_limit_says_status_wait_and_problem(service, version, status) -
 
 
 def test_of_several_descriptors_all_must_pass_or_nothing_is_charged(service) -> None:
-    users_ = (*ONE_EACH, {"name": "Spare", "ids": [STRANGER], "role": "OU", "allocation": 0})
+    users_ = (*RARE, {"name": "Spare", "ids": [STRANGER], "role": "OU", "allocation": 0})
     ask = service(users=users_, capacity={**NARROW, "sharing": "first-come"})
     while ask({"user": "Spare"}).overall_code == OK:  # until nothing is spare
         pass

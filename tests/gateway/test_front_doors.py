@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rig import LARGE, SMALL, STRANGER, Answer, Client, Running, ScriptedUpstream, ask, configuration, message, request
 from rig_doors import envoy
-from rig_throttled import NARROW, ONE_EACH, throttled
+from rig_throttled import NARROW, ONE_EACH, RARE, throttled
 
 OWN, AUTHORISED, LIMITED = "own", "ext_authz", "rls"
 BY_VERSION = {"too_many_requests_from_duis": "4.1"}
@@ -70,7 +70,7 @@ def test_throttled_is_429_from_the_configured_version_of_the_message_itself_on(s
 
 
 def test_one_connection_gets_each_answer_by_its_own_version(site) -> None:
-    here = site(users=ONE_EACH, capacity=NARROW, responses=BY_VERSION)
+    here = site(users=RARE, capacity=NARROW, responses=BY_VERSION)
     throttled(here.port)
     with Client(here.port) as client:
         statuses = [client.send(request(message(version=v))).answer().status for v in ("4.0", "4.1", "4.0", "4.2")]

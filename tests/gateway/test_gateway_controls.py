@@ -75,13 +75,14 @@ def test_why_a_request_of_a_drill_was_throttled_is_that_it_was_one(gateway, stor
 
 
 def test_an_emergency_capacity_cuts_every_allocation_by_one_factor_and_banks_keep_what_they_hold(gateway):
-    running = gateway(**TABLES)
+    running = gateway(**TABLES | {"capacity": CAPACITY | {"burst_seconds": 60}})
     account = running.gateway.ledger.account
     with Client(running.port) as client:
-        statuses(client, 3)
+        assert account("Large").depth == 240
+        statuses(client, 200)
         over(running, Overlay(maximum=3.0))
         assert (account("Large").allocation, account("Small").allocation) == (pytest.approx(2), pytest.approx(1))
-        assert account("Large").level < account("Large").depth
+        assert account("Large").level < account("Large").depth == 120
         over(running, NOTHING)
         assert account("Large").allocation == 4
 

@@ -2,7 +2,7 @@
 
 import pytest
 from rig import LARGE, SMALL, Client, ask, message, request
-from rig_throttled import NARROW, ONE_EACH, throttled
+from rig_throttled import NARROW, ONE_EACH, RARE, throttled
 
 
 @pytest.mark.parametrize(("version", "status"), [("4.0", 503), ("4.1", 429), ("4.10", 429), ("5.4", 429), ("3", 503)])
@@ -27,7 +27,7 @@ def test_a_user_that_takes_a_429_gets_it_whatever_the_version(gateway) -> None:
 
 
 def test_one_connection_gets_each_answer_by_its_own_version(gateway) -> None:
-    running = gateway(users=ONE_EACH, capacity=NARROW, responses={"too_many_requests_from_duis": "4.1"})
+    running = gateway(users=RARE, capacity=NARROW, responses={"too_many_requests_from_duis": "4.1"})
     throttled(running.port)
     with Client(running.port) as client:
         statuses = [client.send(request(message(version=v))).answer().status for v in ("4.0", "4.1", "4.0", "4.2")]
