@@ -7,7 +7,7 @@ import tempfile
 import threading
 
 import pytest
-from rig import Client, Process, ScriptedUpstream, configuration, message, request, wait_for
+from rig import PATIENCE, Client, Process, ScriptedUpstream, configuration, message, request, wait_for
 from rig_crew import AMPLE, USERS, Crew, Stream, gone, kill, well
 from test_gateway_process import serve
 
@@ -134,7 +134,7 @@ def test_sigterm_lets_requests_in_flight_finish_and_leaves_nothing_running(crew,
             line.answer()
 
     upstream.script = script
-    running = crew()
+    running = crew(gateway__timeouts={"drain": 2 * PATIENCE})
     holding.set()
     before = len(upstream.heads)
     everybody = [*running.workers().values(), running.valkey()]

@@ -3,7 +3,7 @@
 import grpc
 from rig_client import fetch
 from rig_crew import AMPLE, USERS, Crew
-from rig_material import wait_for
+from rig_material import PATIENCE, wait_for
 from rig_process import free_port
 from test_asked_rls import METHOD, question
 
@@ -15,7 +15,7 @@ def ask_over_grpc(port: int) -> int:
     options = [("grpc.use_local_subchannel_pool", 1)]
     with grpc.insecure_channel(f"127.0.0.1:{port}", options) as channel:
         call = channel.unary_unary(METHOD, RateLimitRequest.SerializeToString, RateLimitResponse.FromString)
-        return call(question({"user": "Large"}), timeout=20, wait_for_ready=True).overall_code
+        return call(question({"user": "Large"}), timeout=PATIENCE, wait_for_ready=True).overall_code
 
 
 def test_all_workers_answer_proxies_that_ask_over_grpc_and_nobody_else_may_have_the_address(process):
@@ -25,7 +25,7 @@ def test_all_workers_answer_proxies_that_ask_over_grpc_and_nobody_else_may_have_
     assert {ask_over_grpc(port) for _ in range(30)} == {RateLimitResponse.OK}
     wait_for(lambda: 'sluicegate_asked_total{by="grpc"} 30.0' in metrics(crew), "the sum is not what was asked")
     other = process(ready=False, **tables)
-    assert other.process.wait(30) == 1
+    assert other.process.wait(PATIENCE) == 1
     wait_for(lambda: any("ask.grpc: cannot listen on" in line for line in other.log), "it does not say why")
 
 

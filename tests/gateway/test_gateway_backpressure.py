@@ -244,7 +244,7 @@ def test_the_readme_of_the_interface_shows_what_is_taken() -> None:
 
 def test_what_was_told_is_forgotten_without_news_and_the_log_says_so_once(asking, dispatcher) -> None:
     with capture_logs() as lines:
-        running = asking(NORTH_REFUSES_LARGE, forget_after=0.4)
+        running = asking(NORTH_REFUSES_LARGE, forget_after=2.0)
         assert ask(running.port, sr(LARGE)).status == 503
         dispatcher.stop()
         for line in dispatcher.lines:

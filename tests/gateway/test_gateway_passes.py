@@ -205,7 +205,7 @@ def test_a_real_curl_sends_10_mb(gateway, upstream, tmp_path, fields) -> None:
     headers = [part for one in fields for part in ("-H", one)]
     url = f"http://127.0.0.1:{running.port}/api/v1/serviceS"
     done = subprocess.run(
-        [*f"{CURL} -sS -m 20 -o out -w %{{json}} --data-binary @message.xml".split(), *headers, url],
+        [*f"{CURL} -sS -m 60 -o out -w %{{json}} --data-binary @message.xml".split(), *headers, url],
         cwd=tmp_path,
         capture_output=True,
         check=True,
@@ -220,7 +220,7 @@ def test_a_real_curl_asks_several_times_on_one_connection(gateway, upstream, tmp
     (tmp_path / "message.xml").write_bytes(message(LARGE))
     url = f"http://127.0.0.1:{gateway().port}/a"
     done = subprocess.run(
-        [*f"{CURL} -sS -m 20 --http2 -w".split(), "%{http_code} %{num_connects}\n", "--data-binary", "@message.xml"]
+        [*f"{CURL} -sS -m 60 --http2 -w".split(), "%{http_code} %{num_connects}\n", "--data-binary", "@message.xml"]
         + ["-o", "/dev/null", url] * 3,
         cwd=tmp_path,
         capture_output=True,

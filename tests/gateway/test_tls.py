@@ -152,7 +152,7 @@ def test_a_client_cannot_renegotiate(front, upstream, authority, large):
 def test_curl_with_a_certificate_is_answered(front, upstream, authority, large, tmp_path):
     body = tmp_path / "message.xml"
     body.write_bytes(message(size=20_000))
-    command = ["curl", "-sS", "--max-time", "10", "--cacert", str(authority.pem), "-w", "%{http_code}"]
+    command = ["curl", "-sS", "--max-time", "50", "--cacert", str(authority.pem), "-w", "%{http_code}"]
     command += ["-H", "Content-Type: application/xml", "--data-binary", f"@{body}"]
     address = f"https://127.0.0.1:{front.port}/api/v1/serviceS"
     shown = ["--cert", str(large.pem), "--key", str(large.key_pem)]
