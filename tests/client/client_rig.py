@@ -11,6 +11,8 @@ from sluicegate.duis import compose_request, compose_response
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 USER = "90-B3-D5-1F-30-01-00-00"
 CLASSES = ("top-ups", "reads")
+PATIENCE, LATER = 60.0, 1000.0
+"""Seconds for what a test waits for, and a deadline that comes when the test says so: see `passes`."""
 
 
 def message(counter, srv="2.2", device=1, **more):
@@ -46,6 +48,29 @@ def client_of(answer, **how):
 
 def run(work):
     return asyncio.run(work)
+
+
+async def until(condition):
+    """Wait until it is true."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+def passes(seconds):
+    """Time, at once, for all that waits in this loop: however slow the machine is, nothing else ends meanwhile."""
+    loop = asyncio.get_running_loop()
+    before = loop.time
+    loop.time = lambda: before() + seconds
+
+
+async def at_its_deadline(post, seen, attempts, waits=False):
+    """What is raised by a message that has been out so often, and is out still, or waits, when its deadline comes."""
+    posting = asyncio.create_task(post)
+    await until(lambda: len(seen) == attempts and (not waits or waits()))
+    passes(LATER)
+    (ended,) = await asyncio.gather(posting, return_exceptions=True)
+    return ended
 
 
 def lost(*_):

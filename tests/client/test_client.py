@@ -5,7 +5,20 @@ import threading
 
 import httpx
 import pytest
-from client_rig import CLASSES, client_of, lost, message, never, problem, response, run
+from client_rig import (
+    CLASSES,
+    LATER,
+    at_its_deadline,
+    client_of,
+    lost,
+    message,
+    never,
+    passes,
+    problem,
+    response,
+    run,
+    until,
+)
 
 from sluicegate.client import AsyncClient, Client, Expired, Refused, SluicegateError, Throttled, Unreachable
 
@@ -37,17 +50,16 @@ def test_what_waits_goes_by_class_then_by_deadline():
         )
         async with client:
             posts = [asyncio.create_task(client.post(message(0, device=0)))]
-            await asyncio.sleep(0.01)
+            await until(lambda: seen)
             for counter, (priority, deadline) in enumerate(
-                [(None, 9), ("reads", 9), ("top-ups", 9), ("top-ups", 5)], start=1
+                [(None, 90), ("reads", 90), ("top-ups", 90), ("top-ups", 50)], start=1
             ):
                 posts.append(
                     asyncio.create_task(
                         client.post(message(counter, device=counter), priority=priority, deadline=deadline)
                     )
                 )
-            await asyncio.sleep(0.01)
-            assert client.waiting == 4
+            await until(lambda: client.waiting == 4)
             gate.set()
             await asyncio.gather(*posts)
         assert [request.content for request in seen] == [message(n, device=n) for n in (0, 4, 3, 2, 1)]
@@ -92,12 +104,12 @@ def test_throttled_messages_come_again_until_they_pass():
 
 def test_at_its_deadline_a_throttled_message_says_so():
     async def go():
-        client, _ = client_of(lambda *_: problem(503, "throttled", **{"Retry-After": "7"}))
+        client, seen = client_of(lambda *_: problem(503, "throttled", **{"Retry-After": "7"}))
         async with client:
-            with pytest.raises(Throttled) as error:
-                await client.post(message(1), deadline=0.2)
-        assert error.value.retry_after == 7
-        assert isinstance(error.value, SluicegateError)
+            error = await at_its_deadline(client.post(message(1), deadline=LATER), seen, 1, lambda: client.waiting == 1)
+        assert isinstance(error, Throttled)
+        assert error.retry_after == 7
+        assert isinstance(error, SluicegateError)
 
     run(go())
 
@@ -158,8 +170,11 @@ def test_without_resend_it_is_told_at_once_that_it_may_have_been_taken():
 def test_a_gateway_that_is_not_there_is_unreachable_at_the_deadline():
     async def go():
         async with AsyncClient("http://127.0.0.1:9") as client:
+            posting = asyncio.create_task(client.post(message(1), deadline=LATER))
+            await until(lambda: [one for one in client._posts.values() if one.last])
+            passes(LATER)
             with pytest.raises(Unreachable) as error:
-                await client.post(message(1), deadline=0.3)
+                await posting
         assert error.value.sent is False
 
     run(go())
@@ -168,12 +183,12 @@ def test_a_gateway_that_is_not_there_is_unreachable_at_the_deadline():
 def test_its_deadline_ends_one_whose_turn_did_not_come_and_closing_ends_all():
     async def go():
         client, seen = client_of(never, connections=1)
-        first = asyncio.create_task(client.post(message(1, device=1)))
-        await asyncio.sleep(0.01)
+        first = asyncio.create_task(client.post(message(1, device=1), deadline=LATER))
+        await until(lambda: seen)
         with pytest.raises(Expired, match="before its turn"):
             await client.post(message(2, device=2), deadline=0.05)
-        waiting = asyncio.create_task(client.post(message(3, device=3)))
-        await asyncio.sleep(0.01)
+        waiting = asyncio.create_task(client.post(message(3, device=3), deadline=LATER))
+        await until(lambda: client.waiting == 1)
         await client.close()
         with pytest.raises(Expired, match="closed"):
             await waiting

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from client_rig import USER, client_of, lost, message, response, run, throttled
+from client_rig import USER, client_of, lost, message, response, run, throttled, until
 
 DEVICE = "00-DB-12-34-56-78-90-01"
 
@@ -49,10 +49,10 @@ def test_bulk_goes_behind_what_is_in_no_class():
         )
         async with client:
             posts = [asyncio.create_task(client.post(message(0, device=0)))]
-            await asyncio.sleep(0.01)
+            await until(lambda: seen)
             for n, priority in enumerate(("top-ups", None, "reads"), start=1):
                 posts.append(asyncio.create_task(client.post(message(n, device=n), priority=priority)))
-            await asyncio.sleep(0.01)
+            await until(lambda: client.waiting == 3)
             gate.set()
             await asyncio.gather(*posts)
         assert [request.content for request in seen] == [message(n, device=n) for n in (0, 3, 2, 1)]

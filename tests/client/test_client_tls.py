@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from client_rig import message, run
+from client_rig import LATER, message, passes, run, until
 
 from sluicegate.client import AsyncClient, Unreachable
 from sluicegate.duis import compose_response, read_header
@@ -74,8 +74,11 @@ def test_who_is_not_trusted_is_not_sent_anything(files):
     async def go():
         server, url = await gateway(context, [])
         async with server, AsyncClient(url) as client:
+            posting = asyncio.create_task(client.post(message(1), deadline=LATER))
+            await until(lambda: [one for one in client._posts.values() if one.last])
+            passes(LATER)
             with pytest.raises(Unreachable, match=r"(?i)certificate") as error:
-                await client.post(message(1), deadline=0.5)
+                await posting
         assert error.value.sent is False
 
     run(go())
