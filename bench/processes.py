@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -28,16 +29,39 @@ PORTS = range(20_000, 32_000)
 """Below the ports that the kernel gives to outgoing connections, of which a benchmark makes very many."""
 
 
+MOST_CLAIMS = 64
+_claims: deque[socket.socket] = deque()
+
+
+def _claim(port: int) -> bool:
+    """Whether nobody on this machine, this process included, has been given it by `free_port` just now.
+
+    It takes seconds until a server listens on what it was given. A name in the abstract namespace belongs to one
+    socket at a time (unix(7)), and goes with it.
+    """
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0sluicegate-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    if len(_claims) > MOST_CLAIMS:
+        _claims.popleft().close()
+    return True
+
+
 def free_port() -> int:
     """A TCP port of the loopback address that nobody listens on now, and no connection will be given.
 
-    Raises BenchError if none was found.
+    Of several processes that ask at the same time each is given another one. Raises BenchError if none was found.
     """
     for _ in range(100):
         port = random.choice(PORTS)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            return port
+            if _claim(port):
+                return port
     raise BenchError(f"no free port between {PORTS.start} and {PORTS.stop}")
 
 

@@ -1,5 +1,6 @@
 import os
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,9 @@ from bench.processes import (
     tree,
 )
 
+from bench import processes
+
+ROOT = Path(__file__).resolve().parents[2]
 SERVER = """
 import socket, subprocess, sys, time
 if len(sys.argv) > 2:
@@ -35,6 +39,27 @@ def server(tmp_path: Path, *extra: str) -> Server:
 
 def stat_line(name: str, parent: int = 1, ticks: tuple[int, int, int, int] = (0, 0, 0, 0)) -> str:
     return f"42 ({name}) S {parent} 42 42 0 -1 0 0 0 0 0 {' '.join(map(str, ticks))} 20 0 1 0 0 0 0"
+
+
+def test_a_port_that_was_given_is_given_to_nobody_else_in_this_process_or_another(monkeypatch):
+    few = range(21_000, 21_003)
+    monkeypatch.setattr(processes, "PORTS", few)
+    given = []
+
+    def take_all() -> None:
+        while True:
+            given.append(free_port())
+
+    with pytest.raises(BenchError, match="no free port"):
+        take_all()
+    assert len(given) == len(set(given)) <= len(few)
+    code = (
+        f"from bench import processes\nprocesses.PORTS = range({few.start}, {few.stop})\nprint(processes.free_port())"
+    )
+    other = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "no free port" in other.stderr, other.stdout
 
 
 def test_cpu_time_counts_ended_children_too():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # ports are chosen as `bench` chooses them
 
 import pytest
 from relay_rig import Bench

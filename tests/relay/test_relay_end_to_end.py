@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import trustme
+from bench.processes import free_port
 from relay_rig import device, request_id, sr
 
 from sluicegate.duis import read_response
@@ -95,8 +95,7 @@ def test_a_message_through_the_relay_and_the_gateway_with_the_users_certificate(
 
     subject = subject_form(x509.load_pem_x509_certificate((tmp_path / "user.pem").read_bytes()).subject)
     body = sr(device(1), 1)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        listen = free.getsockname()[1]
+    listen = free_port()
     with ExitStack() as stack:
         dsp = stack.enter_context(running("stand-in", "dsp", "--listen", "127.0.0.1:0"))
         (tmp_path / "gateway.toml").write_text(GATEWAY.format(dsp=port(dsp), listen=listen, subject=subject))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import threading
 from collections import Counter
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from bench.processes import free_port
 from relay_rig import device, sr
 from test_relay_end_to_end import port, running
 
@@ -74,18 +74,13 @@ class Centre:
         connection.close()
 
 
-def free() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
 def told(address: str) -> dict:
     with urlopen(f"http://{address}/api/v1/status", timeout=60) as answer:
         return json.load(answer)
 
 
 def test_two_relays_of_one_user_share_its_allocation_and_neither_is_a_storm(tmp_path: Path) -> None:
-    listen, admin = free(), free()
+    listen, admin = free_port(), free_port()
     with ExitStack() as stack:
         dsp = stack.enter_context(running("stand-in", "dsp", "--listen", "127.0.0.1:0"))
         (tmp_path / "gateway.toml").write_text(GATEWAY.format(dsp=port(dsp), listen=listen, admin=admin))
