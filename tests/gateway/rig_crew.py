@@ -14,6 +14,8 @@ from rig_material import LARGE, message, request, wait_for
 from rig_process import Process
 
 USERS = ({"name": "Large", "ids": [LARGE], "role": "IS", "allocation": 2000},)
+PATIENT = {"wait": 0.5, "hold": 3}
+"""Of a ledger: with 50 ms, draws come late on busy cores, and who is alone throttles."""
 AMPLE = {"maximum": 4000, "operating_threshold": 3000, "burst_seconds": 2}
 
 

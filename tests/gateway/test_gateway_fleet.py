@@ -10,7 +10,7 @@ from time import time
 import pytest
 from rig import LARGE, Client, message, request, wait_for
 from rig_client import fetch
-from rig_crew import workers_of
+from rig_crew import PATIENT, workers_of
 
 from sluicegate.ledger import Told
 from sluicegate.ledger.fleet.embedded import Embedded
@@ -34,7 +34,7 @@ def send(port: int, count: int) -> list[int]:
 
 def fleet(process, **tables):
     """Two workers, both drawing."""
-    made = process(gateway={"workers": 2}, **tables)
+    made = process(gateway={"workers": 2}, ledger=PATIENT, **tables)
     wait_for(lambda: made.events("serving with workers"), "the workers do not serve")
     wait_for(lambda: len(listed(made)) == 2 and all(one["tells"] for one in listed(made)), "one tells nothing")
     wait_for(lambda: made.status()["ledger"]["fleet"]["banks"]["offered"] > 100, "the ledger began empty, and stays so")
@@ -131,7 +131,7 @@ def ledger_url():
 
 def test_of_two_machines_on_one_database_each_shows_both_and_one_writes_for_both(process, tmp_path, ledger_url) -> None:
     database = tmp_path / "operations.db"
-    machines = [process(ledger={"url": ledger_url}, operations={"database": database}) for _ in range(2)]
+    machines = [process(ledger={"url": ledger_url, **PATIENT}, operations={"database": database}) for _ in range(2)]
 
     def writers() -> list[bool | None]:
         return [each.status()["ledger"]["fleet"]["writes_history"] for each in machines]
