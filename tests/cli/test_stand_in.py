@@ -19,7 +19,7 @@ COMMAND = [sys.executable, "-c", "from sluicegate.cli import main; main()", "sta
 
 def once_open(url, body):
     """The answer, once connections are taken again."""
-    for _ in range(400):
+    for _ in range(3000):
         try:
             with urllib.request.urlopen(url, body, timeout=60) as answer:
                 return answer.read()
