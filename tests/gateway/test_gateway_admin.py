@@ -81,6 +81,7 @@ def test_it_goes_active_and_back_to_normal_with_one_line_each_that_say_who_was_a
         told = status_of(running)
         assert told["state"] == "active"
         assert told["since"] > before
+        wait_for(lambda: [line for line in lines if line["event"].endswith("active")])
         running.reload(running.text.replace("calm_seconds = 60", "calm_seconds = 0.4"))  # until here nothing calms down
         wait_for(lambda: status_of(running)["state"] == "normal")
         assert status_of(running)["since"] > told["since"]
