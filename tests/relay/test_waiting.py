@@ -188,7 +188,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_nobody_is_lost_and_nobody_passes_another_whatever_happens(steps):
-    line, waiting, out, ended, number = WaitingLine(), {}, {}, set(), 0
+    line, waiting, out, gone, number = WaitingLine(), {}, {}, {}, 0
     for what, rank, deadline, lane, follows in steps:
         if what == "add":
             number += 1
@@ -202,20 +202,20 @@ def test_nobody_is_lost_and_nobody_passes_another_whatever_happens(steps):
                 assert not [one for one in may if one.rank <= rank]
                 continue
             assert item in may
-            urgency = {one.seq: urgent(one, waiting, out) for one in may}
-            assert urgency[item.seq] == min(urgency.values())
+            assert lent(item, waiting, out, gone) <= min(urgent(one, waiting, out) for one in may)
             out[item.seq] = waiting.pop(item.seq)
         elif what in ("end", "back") and out:
             item = out.pop(sorted(out)[rank % len(out)])
             if what == "end":
                 line.ended(item)
-                ended.add(item.seq)
+                gone[item.seq] = item
             else:
                 line.give_back(item)
                 waiting[item.seq] = item
         elif what == "remove" and waiting:
             item = waiting.pop(sorted(waiting)[rank % len(waiting)])
             assert line.remove(item.seq) is item
+            gone[item.seq] = item
         assert len(line) == len(waiting)
         assert sum(line.counts().values()) == len(waiting)
     for item in out.values():
@@ -235,7 +235,8 @@ def free(one, waiting, out):
 
 
 def urgent(one, waiting, out):
-    """The least rank of it, of those behind it in its lane, and of all that follow these, or follow those that do."""
+    """The least rank of it, of those behind it in its lane, and of all that follow these, or follow those that do: so
+    urgent it is at least."""
     there = {**waiting, **out}
     found = [
         one,
@@ -248,3 +249,17 @@ def urgent(one, waiting, out):
                 seen.add(two.seq)
                 found.append(two)
     return min(each.rank for each in found if each.seq in waiting)
+
+
+def lent(one, waiting, out, gone):
+    """How urgent it may be at the most. What it was lent it keeps, though one through whom it was lent was removed; and
+    a follower that was the first of its lane has lent what waited behind it."""
+    there = {**waiting, **out, **gone}
+    found, seen = [one], {one.seq}
+    for each in found:
+        for two in there.values():
+            follows = two.preceding == each.key or (each.lane is not None and two.lane == each.lane)
+            if follows and two.seq > each.seq and two.seq not in seen:
+                seen.add(two.seq)
+                found.append(two)
+    return min(each.rank for each in found)
