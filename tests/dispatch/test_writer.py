@@ -34,6 +34,7 @@ class FakeStore:
         self.threads = set()
         self.gate = threading.Event()
         self.gate.set()
+        self.entered = threading.Event()
         self.closed = False
         self.freed = {}
         self.ranks = {}
@@ -41,6 +42,7 @@ class FakeStore:
     @contextmanager
     def transaction(self):
         self.threads.add(threading.get_ident())
+        self.entered.set()
         self.gate.wait(60)
         self._now = []
         yield self
@@ -108,6 +110,12 @@ class Told:
         self.heard.append(("lease lost",))
 
 
+async def until(condition):
+    """Wait for the writer's thread; `running` ends what never comes."""
+    while not condition():
+        await asyncio.sleep(0.002)
+
+
 def running(test, lease=60.0):
     """Run a test with a writer; the writer is closed at its end."""
 
@@ -130,7 +138,7 @@ def test_what_comes_while_a_commit_is_under_way_shares_the_next_one():
     async def test(writer, store, _told):
         store.gate.clear()
         first = writer.accept([incoming(1)])
-        await asyncio.sleep(0.02)  # the writer's thread is in the first transaction now
+        await until(store.entered.is_set)
         rest = [writer.accept([incoming(n)]) for n in range(2, 12)]
         store.gate.set()
         receipts = await asyncio.gather(first, *rest)
@@ -176,7 +184,7 @@ def test_an_accept_that_fails_does_not_take_the_settlements_of_its_batch_with_it
     async def test(writer, store, _told):
         store.gate.clear()
         before = writer.accept([incoming(1)])
-        await asyncio.sleep(0.02)
+        await until(store.entered.is_set)
         store.fails = [None, StoreFull("no space")]
         settled = writer.settle(Settlement(7, State.DELIVERED, 0.0))
         accepted = writer.accept([incoming(2)])
@@ -256,12 +264,8 @@ def test_who_is_hurried_by_an_outcome_is_told():
 def test_other_dispatchers_that_come_or_go_are_told():
     async def test(writer, store, told):
         store.dispatchers = lambda: 2
-        for _ in range(200):
-            if ("released",) in told.heard:
-                assert writer.dispatchers == 2
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError(told.heard)
+        await until(lambda: ("released",) in told.heard)
+        assert writer.dispatchers == 2
 
     running(test, lease=0.06)
 
@@ -269,11 +273,7 @@ def test_other_dispatchers_that_come_or_go_are_told():
 def test_a_lease_that_had_ended_is_told():
     async def test(writer, store, told):
         store.kept = False
-        for _ in range(200):
-            if ("lease lost",) in told.heard:
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError(told.heard)
+        await until(lambda: ("lease lost",) in told.heard)
 
     running(test, lease=0.06)
 
@@ -288,7 +288,7 @@ def test_what_cannot_be_written_does_not_stop_what_can():
         store.settle = settle
         store.gate.clear()
         before = writer.accept([incoming(1)])
-        await asyncio.sleep(0.02)
+        await until(store.entered.is_set)
         poison = writer.settle(Settlement(7, State.DELIVERED, 0.0), [incoming(9)])
         good = writer.settle(Settlement(8, State.DELIVERED, 0.0))
         accepted = writer.accept([incoming(2)])
@@ -322,7 +322,7 @@ def test_a_store_that_fails_for_good_does_not_keep_the_writer_from_ending():
     async def test(writer, store, _told):
         store.fails = [StoreFull("no space")] * 1000
         settled = writer.settle(Settlement(1, State.DELIVERED, 0.0))
-        await asyncio.sleep(0.02)
+        await until(lambda: writer.failing)
         await writer.close()
         with pytest.raises(StoreFull):
             await settled
@@ -334,7 +334,7 @@ def test_large_arrivals_are_written_in_several_transactions():
     async def test(writer, store, _told):
         store.gate.clear()
         first = writer.accept([incoming(0)])
-        await asyncio.sleep(0.02)
+        await until(store.entered.is_set)
         jobs = [writer.accept([incoming(n) for n in range(100)]) for _ in range(30)]
         store.gate.set()
         await asyncio.gather(first, *jobs)
