@@ -60,7 +60,7 @@ class Server:
             self._process = subprocess.Popen(
                 [str(word) for word in command], cwd="/", stdout=log, stderr=log, **self._as
             )
-        for _ in range(600):
+        for _ in range(3000):
             if self._answers():
                 return
             assert self._process.poll() is None, (self.folder / "log").read_text()

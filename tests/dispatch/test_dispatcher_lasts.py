@@ -9,6 +9,7 @@ from time import time
 import pytest
 from dispatch_rig import (
     EAGER,
+    PATIENCE,
     Running,
     World,
     code_of,
@@ -115,7 +116,7 @@ async def test_sigterm_ends_what_is_being_delivered_and_leaves_nothing_claimed(w
 
 @in_a_loop
 async def test_what_outlasts_a_drain_is_given_back_marked(world: World) -> None:
-    csp = await world.csp()
+    csp = await world.csp(table={"timeout": PATIENCE})
     csp.control({"state": "hang"})
     running = await world.dispatcher(drain_seconds=0.5)
     await running.take_all([sr(device(n), n)] for n in range(8))

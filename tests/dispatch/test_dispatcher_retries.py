@@ -6,6 +6,7 @@ from time import monotonic
 
 from dispatch_rig import (
     LARGE,
+    PATIENCE,
     Heard,
     Script,
     World,
@@ -231,7 +232,7 @@ async def test_a_rate_is_kept_to(world: World) -> None:
 
 @in_a_loop
 async def test_one_csp_that_hangs_holds_up_no_other(world: World) -> None:
-    north, south = await world.csp(), await world.csp("south")
+    north, south = await world.csp(table={"timeout": PATIENCE}), await world.csp("south")
     north.control({"state": "hang"})
     running = await world.dispatcher()
     await running.take_all([sr(device(number), number)] for number in range(50))

@@ -6,6 +6,7 @@ from dispatch_rig import (
     IDS,
     LARGE,
     NONE,
+    PATIENCE,
     SMALL,
     Endpoint,
     Running,
@@ -266,7 +267,7 @@ async def test_an_outcome_concludes_an_sr_that_waits_for_its_next_attempt(world:
 async def test_an_outcome_concludes_an_sr_that_a_dispatcher_holds(world: World) -> None:
     csp = await world.csp(drop=1)
     endpoint = await world.endpoint()
-    running = await world.dispatcher(deadlines={"*": 1})
+    running = await world.dispatcher(deadlines={"*": 3})
     csp.script = lambda _heard: (503, b"", "retry-after: 300\r\n")
     await running.takes(sr(DEVICE, 1))
     await until(lambda: csp.heard)
@@ -297,13 +298,19 @@ async def test_an_outcome_of_what_was_never_sent_concludes_nothing(world: World)
 
 @in_a_loop
 async def test_an_outcome_counts_more_than_an_answer_that_is_broken_off(world: World) -> None:
-    csp = await world.csp(table={"retry": {"attempts": 1}}, latency=0.2, drop=1)
+    csp = await world.csp(table={"retry": {"attempts": 1}, "timeout": PATIENCE})
+    csp.control({"state": "hang"})
     endpoint = await world.endpoint()
     running = await world.dispatcher()
     await running.takes(sr(DEVICE, 1))
     await until(lambda: csp.heard)
     await concluded(world, running, endpoint)  # while the answer is not there, and will not come
-    assert (await running.csp())["failed"] == 1
+    csp.control({"state": "down"})
+
+    async def failed() -> bool:
+        return (await running.csp())["failed"] == 1  # type: ignore[no-any-return]
+
+    await until(failed)
     await turns()
     assert endpoint.codes(ID) == ["I0"]
 

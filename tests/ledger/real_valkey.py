@@ -38,7 +38,7 @@ def started(url: str, *arguments: str) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def ready(url: str) -> None:
