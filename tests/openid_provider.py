@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from time import monotonic, sleep
 from typing import Any
 
 import httpx
+from bench.processes import free_port
 
 PATIENCE = 60.0
 
@@ -19,9 +19,7 @@ PATIENCE = 60.0
 @contextmanager
 def provider(people: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
     """Its issuer, while it runs. `people`: the claims of those who may sign in, `sub` among them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     claims = [word for one in people for word in ("--user-claims", json.dumps(one))]
     process = subprocess.Popen(
         [sys.executable, "-m", "oidc_provider_mock", "-p", str(port), "-n", "true", "-e", "3600", *claims],

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import tempfile
@@ -11,6 +10,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
+from bench.processes import free_port
 
 from sluicegate.routing import Routes, RoutesError
 from sluicegate.routing.reading import read
@@ -137,8 +137,7 @@ def postgresql():
         account = {"user": 65534, "group": 65534, "extra_groups": []}
     (folder / "password").write_text(SECRET)
     (folder / "password").chmod(0o644)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     data = folder / "data"
     begin = [
         binaries / "initdb",
@@ -170,7 +169,7 @@ def postgresql():
 
 def connect(url, rows):
     psycopg = pytest.importorskip("psycopg")
-    until = monotonic() + 30
+    until = monotonic() + 60
     while True:
         try:
             connection = psycopg.connect(url, autocommit=True)
@@ -227,8 +226,7 @@ def test_a_refused_connection_is_told_without_the_password(postgresql, change):
 
 
 def test_nobody_there_is_told_without_the_password():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     problem = wrong(f"postgresql://reader:{QUOTED}@127.0.0.1:{port}/devices?sslpassword=hunter4", "SELECT 1, 2")
     assert "refused" in problem.reason
     assert "hunter" not in str(problem)

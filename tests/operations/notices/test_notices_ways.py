@@ -290,7 +290,8 @@ def test_apprise_posts_title_text_and_kind(run):
     async def work():
         receiver = Receiver()
         await receiver.start()
-        await ThroughApprise(f"json://127.0.0.1:{receiver.port}/x", "sluicegate", PATIENCE).deliver(a_notice("active"), 0.0)
+        way = ThroughApprise(f"json://127.0.0.1:{receiver.port}/x", "sluicegate", PATIENCE)
+        await way.deliver(a_notice("active"), 0.0)
         told = json.loads(receiver.got[0][1])
         assert told["title"] == "[sluicegate] Traffic management is active"
         assert told["type"] == "warning"
