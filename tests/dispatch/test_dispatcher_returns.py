@@ -66,7 +66,7 @@ async def test_a_deadline_returns_an_sr_wherever_it_waits(world: World) -> None:
     csp.script = lambda heard: (500, b"", "") if heard.device == device(2) else (400, b"", "")
     south = await world.csp("south")
     endpoint = await world.endpoint()
-    running = await world.dispatcher(deadlines={"2.2": 1, "*": 600}, window=8)
+    running = await world.dispatcher(deadlines={"2.2": 3, "*": 600}, window=8)
     await running.takes(sr(device(2), 1))  # is delayed
     await running.takes(sr(device(2), 2))  # waits for it
     await running.takes(sr(device(3), 1))  # is parked
