@@ -188,9 +188,23 @@ class Csp(StandInCsp):
     def __init__(self, settings: Any) -> None:
         super().__init__(settings)
         self.heard: list[Heard] = []
+        self.held: list[Request] | None = None
         self.script: Script | None = None
 
+    def hold(self) -> None:
+        """Take nothing of what comes, until it is let go."""
+        self.held = []
+
+    def let_go(self) -> None:
+        """Take what was held, and what comes."""
+        held, self.held = self.held or [], None
+        for request in held:
+            self.take(request)
+
     def take(self, request: Request) -> None:
+        if self.held is not None:
+            self.held.append(request)
+            return
         header = read_header(request.body, complete=True)
         assert header is not None
         came = _heard(request, header.request_id, self.in_progress)

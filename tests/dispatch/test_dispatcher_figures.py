@@ -6,6 +6,7 @@ from pathlib import Path
 from dispatch_rig import (
     LARGE,
     NOWHERE,
+    PATIENCE,
     SMALL,
     World,
     device,
@@ -121,14 +122,16 @@ async def test_every_metric_is_explained_and_none_that_is_not_there(world: World
 
 @in_a_loop
 async def test_it_is_ready_until_it_stops(world: World) -> None:
-    csp = await world.csp(latency=0.3)
+    csp = await world.csp(table={"timeout": PATIENCE})
+    csp.hold()
     running = await world.dispatcher()
     assert (await running.got("/readyz")).status == (await running.got("/healthz")).status == 200
     await running.takes(sr(device(1), 1))
-    await until(lambda: csp.in_progress == 1)
+    await until(lambda: csp.held)
     running.dispatcher.stop()
     await until(lambda: running.dispatcher.draining)
     answer = await running.got("/readyz")
     assert (answer.status, answer.body) == (503, b"draining\n")
+    csp.let_go()
     await running.task
     assert csp.executed == 1

@@ -95,17 +95,19 @@ async def test_what_a_dispatcher_leaves_when_it_stops_is_delivered_by_the_others
 
 @in_a_loop
 async def test_sigterm_ends_what_is_being_delivered_and_leaves_nothing_claimed(world: World) -> None:
-    csp = await world.csp(latency=0.3)
+    csp = await world.csp(table={"timeout": PATIENCE})
+    csp.hold()
     running = await world.dispatcher()
     await running.take_all([sr(device(n), 1), sr(device(n), 2)] for n in range(20))
-    await until(lambda: csp.in_progress == 8)
-    before = len(csp.heard)
+    await until(lambda: csp.held is not None and len(csp.held) == 8)
     os.kill(os.getpid(), signal.SIGTERM)
+    await until(lambda: running.dispatcher.draining)
+    csp.let_go()
     await asyncio.wait_for(running.task, 60)
-    assert len(csp.heard) == before == csp.executed  # nothing was begun, and all had their answer
+    assert len(csp.heard) == 8 == csp.executed  # nothing was begun, and all had their answer
     found = dict(rows(world, "SELECT state, count(*) FROM parcel GROUP BY state"))  # type: ignore[arg-type]
     assert set(found) == {State.DELIVERED, State.READY, State.BLOCKED}
-    assert (found[State.DELIVERED], sum(found.values())) == (before, 40)
+    assert (found[State.DELIVERED], sum(found.values())) == (8, 40)
     assert rows(world, "SELECT count(*) FROM parcel WHERE repeated OR owner IS NOT NULL") == [(0,)]
     assert rows(world, "SELECT count(*) FROM dispatcher") == [(0,)]
     await world.dispatcher()
