@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import os
@@ -31,6 +32,12 @@ PORTS = range(20_000, 32_000)
 
 MOST_CLAIMS = 64
 _claims: deque[socket.socket] = deque()
+
+
+@atexit.register
+def _give_up_claims() -> None:
+    while _claims:
+        _claims.popleft().close()
 
 
 def _claim(port: int) -> bool:

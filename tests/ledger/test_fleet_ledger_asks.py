@@ -50,7 +50,7 @@ def test_a_want_with_a_figure_that_cannot_be_changes_nothing(worker, field, bad)
 
 
 @pytest.mark.parametrize("bad", ["nan", "inf", "-1", "1e13", "", "x"])
-@pytest.mark.parametrize("at", [*range(4, 12), *range(13, 18), *range(19, 24)])
+@pytest.mark.parametrize("at", [*range(4, 13), *range(14, 19), *range(20, 25)])
 def test_a_field_that_cannot_be_changes_nothing(worker, at, bad):
     texts = ask_to_texts(worker.ask(USER))
     texts[at] = bad
@@ -59,7 +59,7 @@ def test_a_field_that_cannot_be_changes_nothing(worker, at, bad):
 
 @pytest.mark.parametrize("name", ["", "a\nb", "n" * 2000])
 def test_a_name_that_cannot_be_changes_nothing(worker, name):
-    for at in (1, 2, 24, 25):
+    for at in (1, 2, 25, 26):
         texts = ask_to_texts(worker.ask(USER))
         texts[at] = name
         assert refused(worker, texts)
@@ -68,7 +68,7 @@ def test_a_name_that_cannot_be_changes_nothing(worker, name):
 @pytest.mark.parametrize("names", ["u", "u\n", "\nu", "u\n\n", "u\nu\nu", ""])
 def test_names_that_are_not_as_many_as_the_rows_of_figures_change_nothing(worker, names):
     texts = ask_to_texts(worker.ask(USER, USER))
-    texts[25] = names
+    texts[26] = names
     assert refused(worker, texts)
     with pytest.raises(MalformedError):
         ask_from_texts(texts)

@@ -108,6 +108,49 @@ def test_an_answer_that_was_lost_is_put_right_by_the_next_ask(worker):
     assert worker.shard.looked().held == 0.0
 
 
+def test_what_was_granted_to_who_waited_is_spent_as_it_came_whether_that_is_told_or_not(worker):
+    worker.draw(USER._replace(waiting=3.0), Want("v", 0.0, 0.0, waiting=2.0))
+    assert worker.shard.looked().held == 5.0
+    worker.draw()
+    assert worker.shard.looked().held == 0.0
+    worker.draw(USER, Want("v", 0.0, 0.0))
+    assert worker.shard.looked().held == 0.0
+
+
+def test_what_a_worker_has_in_hand_of_it_all_the_same_is_not_spent(worker):
+    worker.draw(USER._replace(waiting=3.0), Want("v", 0.0, 0.0, waiting=2.0))
+    worker.draw(stray=4.0)
+    assert worker.shard.looked().held == 4.0, "one was spent"
+    worker.draw(USER._replace(held=3.0), stray=1.0)
+    assert worker.shard.looked().held == 4.0
+    worker.draw(USER, Want("v", 0.0, 0.0, excess_held=1.0))
+    assert worker.shard.looked().held == 1.0
+
+
+def test_no_more_than_was_granted_to_who_waited_can_be_in_hand_untold(worker):
+    worker.draw(USER._replace(waiting=3.0), offered=5.0)
+    worker.draw(offered_held=5.0, stray=1e6)
+    assert worker.shard.looked().held == 8.0
+
+
+def test_what_was_granted_to_who_waited_at_a_worker_that_is_gone_is_spent(worker):
+    other = join(worker)
+    other.draw(USER._replace(waiting=3.0))
+    worker.idle(worker.terms.hold + 1.0)
+    assert worker.shard.looked().held == 0.0
+
+
+def test_what_was_spent_as_it_came_can_be_given_back_up_to_the_depth(worker):
+    worker.draw(USER._replace(waiting=3.0))
+    worker.draw()
+    (given,) = worker.draw(USER._replace(back=1.0)).given
+    assert (given.level, worker.shard.looked().held) == (2.0, 0.0)
+    worker.draw(USER._replace(waiting=1.0))
+    worker.idle(2.0)
+    (given,) = worker.draw(USER._replace(back=1.0)).given
+    assert given.level == 4.0
+
+
 def test_what_is_not_sent_after_all_goes_back_to_the_system(worker):
     worker.draw(offered=10.0)
     before = worker.shard.looked()

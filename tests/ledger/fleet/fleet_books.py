@@ -22,6 +22,7 @@ def _names(pattern: str) -> list[str]:
 
 
 SYSTEM = _names(r"local SYSTEM = \{(.*?)\}")
+WORKER = _names(r"local WORKER = \{(.*?)\}")
 USER = _names(r"local (level, filled_at[^=]*) = struct\.unpack\(USER_FORM")
 
 
@@ -31,24 +32,32 @@ def _unpacked(names: list[str], packed: bytes) -> tuple[dict[str, float], bytes]
 
 
 class Booked(NamedTuple):
-    """One User's tokens in one worker's hand: of its bank (`ready`: those that somebody waited for), of the spare."""
+    """One User's tokens in one worker's hand: of its bank, of the spare; and of each those that somebody waited for."""
 
     bank: float
     spare: float
     ready: float
+    ready_spare: float
+
+    @property
+    def ahead(self) -> float:
+        """Those that nobody waited for."""
+        return self.bank - self.ready + self.spare - self.ready_spare
 
 
-NOTHING = Booked(0.0, 0.0, 0.0)
+NOTHING = Booked(0.0, 0.0, 0.0, 0.0)
 
 
 class Books(NamedTuple):
-    """One moment: the system's record, each User's, and each worker's hand by User ('': offered)."""
+    """One moment: the system's record, each User's, each worker's hand by User ('': offered), and what all workers have
+    got with their last draw for those who waited (`ready`, SR)."""
 
     epoch: str
     terms: str
     system: dict[str, float]
     users: dict[str, dict[str, float]]
     hands: dict[str, dict[str, Booked]]
+    ready: float
 
     @property
     def now(self) -> float:
@@ -84,8 +93,9 @@ def read_books(shard: LuaShard) -> Books | None:
     for key, rows in keys.items():
         if key.startswith(prefix):
             worker = key[len(prefix) :].rpartition(b":")[0].decode()
-            hands[worker] = {name.decode(): Booked(*struct.unpack("<ddd", row)) for name, row in rows.items()}
-    return Books(epoch, terms, system, users, hands)
+            hands[worker] = {name.decode(): Booked(*struct.unpack("<dddd", row)) for name, row in rows.items()}
+    ready = sum(_unpacked(WORKER, row)[0]["ready"] for row in keys.get(BASE + b":workers", {}).values())
+    return Books(epoch, terms, system, users, hands, ready)
 
 
 def check_draw(before: Books | None, after: Books, ask: Ask, answer: Answer) -> None:
@@ -95,12 +105,15 @@ def check_draw(before: Books | None, after: Books, ask: Ask, answer: Answer) -> 
         return
     was, of = before.system, after.system
     fill = (after.now - before.now) * of["threshold"]
+    unsent = ask.unsent + _spent_as_it_came(before, ask)
     if of["system"] > -of["deepest"] + TINY:  # at its floor it forgives
         gained = of["system"] + of["pool"] + of["hand"] - was["system"] - was["pool"] - was["hand"]
-        assert gained <= fill + ask.unsent + TINY, "the system bank has gained what nobody gave"
+        assert gained <= fill + unsent + TINY, "the system bank has gained what nobody gave"
     if of["offered"] > after.floor + TINY:
         gained = of["offered"] + of["hand"] - was["offered"] - was["hand"]
-        assert gained <= fill - ask.owed + TINY, "the offered bank has gained what nobody gave, or was not charged"
+        assert gained <= fill + unsent - ask.unsent - ask.owed + TINY, (
+            "the offered bank has gained what nobody gave, or was not charged"
+        )
     charged: Counter[str] = Counter()
     spared: Counter[str] = Counter()
     for want in ask.wants:
@@ -115,6 +128,16 @@ def check_draw(before: Books | None, after: Books, ask: Ask, answer: Answer) -> 
         assert after.level(name, now) + after.in_hands(name) <= most + TINY, f"{name}'s bank gained, or was not charged"
 
 
+def _spent_as_it_came(before: Books, ask: Ask) -> float:
+    """Of what is given back, what the ledger may count as spent since an earlier draw."""
+    hand = before.hands.get(ask.worker, {})
+    return sum(
+        min(want.back, hand[want.user].ready) + min(want.excess_back, hand[want.user].ready_spare)
+        for want in ask.wants
+        if want.user in hand
+    )
+
+
 def check_depths(after: Books, ask: Ask, answer: Answer) -> None:
     """Rule 2 of docs/fleet.md: what is in hand counts against the depths; and the books agree with themselves."""
     of = after.system
@@ -126,7 +149,7 @@ def check_depths(after: Books, ask: Ask, answer: Answer) -> None:
         user = after.users[want.user]
         assert given.level <= max(0.0, user["depth"] - user["hand"]) + TINY, f"the depth of {want.user}'s bank"
     hands = [booked for hand in after.hands.values() for booked in hand.values()]
-    assert abs(of["hand"] - sum(booked.bank + booked.spare for booked in hands)) <= TINY, "all hands, and each"
+    assert abs(of["hand"] - after.ready - sum(booked.ahead for booked in hands)) <= TINY, "all hands, and each"
     for name, user in after.users.items():
         held = sum(hand[name].bank - hand[name].ready for hand in after.hands.values() if name in hand)
         assert abs(user["hand"] - held) <= TINY, f"what is in hand of {name}'s bank"

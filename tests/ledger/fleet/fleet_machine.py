@@ -6,6 +6,7 @@ Time is simulated; the workers and the functions of the ledger are the real ones
 from math import exp
 
 import pytest
+from fleet_books import TINY
 from fleet_stage import Stage
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -122,9 +123,9 @@ class Traffic(RuleBasedStateMachine):
             books = stage.ledger.books
             assert {stage.workers[number].epoch for number in stage.living} == {books.epoch}
             held = {stage.workers[number].name: stage.hand_of(number) for number in stage.living}
-            booked = {name: sum(each.bank + each.spare for each in hand.values()) for name, hand in books.hands.items()}
-            assert {name: amount for name, amount in booked.items() if amount} == pytest.approx(
-                {name: amount for name, amount in held.items() if amount}
+            booked = {name: sum(each.ahead for each in hand.values()) for name, hand in books.hands.items()}
+            assert {name: amount for name, amount in booked.items() if amount > TINY} == pytest.approx(
+                {name: amount for name, amount in held.items() if amount > TINY}
             )
             assert books.system["hand"] == pytest.approx(sum(held.values()))
 

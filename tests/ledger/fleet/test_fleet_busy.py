@@ -10,7 +10,7 @@ from sluicegate.ledger.face import ASK
 from sluicegate.ledger.fleet.drawing import FEWEST, SELDOM, TURN, Breadth, offered_target, own_target, turn_of
 from sluicegate.ledger.fleet.messages import Answer, Given
 from sluicegate.ledger.fleet.worker import Worker
-from sluicegate.throttle import THROTTLED, WITHIN, Limits
+from sluicegate.throttle import EXCESS, THROTTLED, WITHIN, Limits
 
 WAIT, HOLD = 0.05, 0.5
 LIMITS = Limits(200, 100, 1.0)
@@ -187,6 +187,51 @@ def test_of_a_user_far_beyond_its_allocation_only_those_wait_who_may_get_the_nex
         worker.waiting(lambda _: None, hand, 1.0, 0.055)
         waited += 1
     assert waited == waiting
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_what_came_for_a_request_that_waits_no_more_is_told_with_the_next_draw(named):
+    """By User, or, where the draw has no room for that, with all others of the kind."""
+    worker = begun()
+    waits(worker, 0.1)
+    ask = worker.next_ask(0.1)
+    worker.tick(0.1 + WAIT)
+    worker.take(answer(ask, within=1.0), 0.16)
+    waits(worker, 0.17, "b")
+    worker.breadth.users = 2 if named else 1
+    ask = worker.ask(0.18)
+    told = {want.user: want.held + want.back for want in ask.wants}
+    assert (told.get("a", 0.0), ask.stray) == ((1.0, 0.0) if named else (0.0, 1.0))
+
+
+def test_what_came_for_a_request_that_waited_is_not_told_by_itself():
+    worker = begun()
+    told = waits(worker, 0.1)
+    worker.take(answer(worker.next_ask(0.1), within=1.0), 0.11)
+    assert told == [WITHIN]
+    for turn in range(2, 6):
+        ask = worker.ask(turn * 0.1)
+        assert (ask.wants, ask.stray) == ((), 0.0)
+        worker.take(answer(ask), turn * 0.1)
+    waits(worker, 0.6)
+    (want,) = worker.ask(0.61).wants
+    assert (want.user, want.held, want.waiting) == ("a", 0.0, 1.0)
+
+
+@pytest.mark.parametrize("kind", ["within", "excess"])
+def test_what_did_not_reach_the_system_behind_goes_back_and_is_not_spent_again(kind):
+    """For the ledger it was spent: with it in hand, banks would be full beside it."""
+    worker = begun()
+    waits(worker, 0.1)
+    ask = worker.next_ask(0.1)
+    given = (1.0, 0.0) if kind == "within" else (0.0, 1.0)
+    got = answer(ask)._replace(given=(Given(*given, 0.0, 0.0, 0.0, 0.0),))
+    worker.take(got, 0.11)
+    hand = worker.account("a")
+    worker.give_back(hand, 1.0, WITHIN if kind == "within" else EXCESS, 0.12)
+    assert (hand.within, hand.excess) == (0.0, 0.0)
+    (want,) = worker.ask(0.13).wants
+    assert (want.back, want.excess_back) == given
 
 
 # --- how much a draw speaks of, and for how long it draws

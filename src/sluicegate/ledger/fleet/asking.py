@@ -50,6 +50,7 @@ class Asking(Deciding):
             offered_held=max(0.0, self.offered),
             offered_back=self.offered_back,
             unsent=self.unsent,
+            stray=sum([hand.within + hand.excess for hand in noted[most:] if hand.stray]),
             throttled=self.throttled,
             wants=tuple(want for _hand, want in pairs),
         )
@@ -120,6 +121,7 @@ class Asking(Deciding):
         if self.active and wanting:
             keep = own_target(hand.flow, unit, turn, PART * hand.bank / self.workers)
             keep_excess = own_target(hand.flow_excess, unit, turn)
+        hand.keeps = keep + keep_excess > 0.0
         too_much = too_much_excess = 0.0
         if hand.within or hand.excess:
             hand.within, hand.excess = max(0.0, hand.within), max(0.0, hand.excess)  # it may be short of an EPSILON

@@ -211,9 +211,9 @@ class Deciding:
         if outcome == THROTTLED:
             return
         if outcome == EXCESS:
-            if hand.used_excess >= weight:
+            if hand.used_excess >= weight:  # not to be spent again: for the ledger it may be spent
                 hand.used_excess -= weight
-                hand.excess += weight
+                hand.excess_unneeded += weight
                 self.note(hand)
             else:
                 self.unsent += weight
@@ -223,9 +223,9 @@ class Deciding:
             if hand.late >= weight:
                 hand.late -= weight
                 self.unsent += weight
-            elif hand.spent >= weight:  # a token again
+            elif hand.spent >= weight:
                 hand.spent -= weight
-                hand.within += weight
+                hand.unneeded += weight
                 self.note(hand)
             else:
                 self.unsent += weight

@@ -41,6 +41,8 @@ class Hand(Mirror):
         unneeded, excess_unneeded: to be given back with the next draw.
         queue: who waits; `waiting`: what for.
         used_excess: of `excess`, since the last draw. flow, flow_excess: what was spent of both per second, lately.
+        keeps: whether tokens are drawn ahead for it. stray: whether some may have come for requests that wait no more:
+            with the next draw the ledger counts them as spent, where that does not tell that they are in hand.
         drawn_at: when a draw last spoke of it, in seconds. noted: whether the next one does.
     """
 
@@ -52,11 +54,13 @@ class Hand(Mirror):
         "excess_unneeded",
         "flow",
         "flow_excess",
+        "keeps",
         "late",
         "late_at",
         "noted",
         "queue",
         "spent",
+        "stray",
         "unneeded",
         "used_excess",
         "waiting",
@@ -69,13 +73,19 @@ class Hand(Mirror):
         self.late = self.spent = self.asked = self.unneeded = self.excess_unneeded = self.alone = 0.0
         self.queue: deque[Waiter] = deque()
         self.waiting = self.used_excess = self.flow = self.flow_excess = 0.0
-        self.noted = False
+        self.noted = self.keeps = self.stray = False
         self.drawn_at = self.late_at = now
 
     @property
     def moved(self) -> bool:
-        """Whether more is to be told of it than `late` and `asked`: it needs something, or has what was not told."""
-        return bool(self.queue or self.spent + self.used_excess or self.alone + self.unneeded + self.excess_unneeded)
+        """Whether more is to be told of it soon than `late` and `asked`. What came for requests that waited the ledger
+        counts as spent: that is told only where tokens are drawn ahead as well, or some are `stray`."""
+        return bool(
+            self.queue
+            or self.stray
+            or self.alone + self.unneeded + self.excess_unneeded
+            or (self.keeps and self.spent + self.used_excess)
+        )
 
     def lapse(self) -> None:
         """What was in hand has expired, or belongs to a ledger that is no more: it is nobody's."""
@@ -86,3 +96,4 @@ class Hand(Mirror):
         """The draw has told it."""
         self.late = self.spent = self.asked = self.alone = 0.0
         self.unneeded = self.excess_unneeded = self.used_excess = 0.0
+        self.stray = False

@@ -103,6 +103,7 @@ class Ask(NamedTuple):
     owed: requests that were offered without an offered token and did not wait: charged to the offered bank.
     offered: offered tokens wanted in advance. offered_held, offered_back: as in `Want`.
     unsent: admitted on an offered token, and certainly did not reach the system behind: goes back to the system bank.
+    stray: in hand of what was granted to requests that waited, of Users without a want: the rest of it was spent.
     throttled: whether it throttled since the last draw.
     """
 
@@ -118,6 +119,7 @@ class Ask(NamedTuple):
     offered_held: float = 0.0
     offered_back: float = 0.0
     unsent: float = 0.0
+    stray: float = 0.0
     throttled: bool = False
     wants: tuple[Want, ...] = ()
 
@@ -209,7 +211,7 @@ class Look(NamedTuple):
 
 _TERMS: Final = "rrrxrsxxxxi"
 _WANT: Final = "xxr" + "x" * 12  # behind the name, packed
-_ASK: Final = "nnwixpxxxxxf"
+_ASK: Final = "nnwixpxxxxxxf"
 _GIVEN: Final = "xxlxlx"  # packed
 _ANSWER: Final = "nixlfxpipx"
 _SEEN: Final = "nxpxxx"

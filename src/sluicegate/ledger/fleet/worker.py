@@ -103,10 +103,12 @@ class Worker(Asking):
             hand.excess += given.excess
             hand.told(given, hand.within - hand.late, answer.pace, now)
         for hand in dict.fromkeys(hand for hand, _want in pairs):
-            if hand.within > 0.0 or hand.excess > 0.0:
-                self.note(hand)  # what is spent of it, or left, is told with the next draw
             if hand.queue or hand.waiting:
                 self._serve_queue(hand, now, told)
+            if hand.within > 0.0 or hand.excess > 0.0 or hand.keeps:
+                self.note(hand)  # what is left, or spent of what was drawn ahead, is told with a draw that comes
+        for hand, want in pairs:
+            hand.stray = hand.stray or (want.waiting > 0.0 and hand.within + hand.excess > 0.0)
         for hand, waiter in list(self.order):
             if waiter.outcome == ASK and not waiter.asked:
                 self._consider(hand, waiter, now, told)

@@ -12,7 +12,7 @@ local GIVEN_FORM = '<dddddd'
 local TERMS = { 'maximum', 'threshold', 'burst', 'calm', 'heaviest', 'sharing', 'deepest', 'hold', 'lease', 'settle',
   'parts' }
 local ASK = { 'worker', 'life', 'epoch', 'number', 'clock', 'share', 'owed', 'offered', 'offered_held',
-  'offered_back', 'unsent', 'throttled' }
+  'offered_back', 'unsent', 'stray', 'throttled' }
 local POSITIVE = { 'maximum', 'threshold', 'burst', 'calm', 'heaviest', 'parts' }
 local TEXTS = { worker = true, life = true, epoch = true, sharing = true }
 

@@ -6,7 +6,7 @@
 --   :new      set by who made this ledger, if it is the first one of its workers: the first epoch takes it away
 -- Records are packed figures, for the size and the speed: `look` is there to be read.
 
-local LAYOUT = 4  -- of the records: another version of this file with the same layout shares the books
+local LAYOUT = 5  -- of the records: another version of this file with the same layout shares the books
 local NEVER = -1000000
 local FLOWS = -1  -- as in account.py: the vessel is not full
 
@@ -18,7 +18,7 @@ local SYSTEM = { 'layout', 'clock', 'server', 'filled', 'offered', 'system', 'po
   'measured_water', 'measured_at', 'pace', 'quickest', 'lent', 'spilled', 'kept', 'cap', 'cap_floor',
   'number0', 'shares0', 'marks0', 'members0', 'number1', 'shares1', 'marks1', 'members1',
   'number2', 'shares2', 'marks2', 'members2', 'number3', 'shares3', 'marks3', 'members3' }
-local WORKER = { 'number', 'anchor', 'seen', 'share', 'held', 'alone', 'silent_since', 'withheld' }
+local WORKER = { 'number', 'anchor', 'seen', 'share', 'held', 'ready', 'alone', 'silent_since', 'withheld' }
 
 -- So many figures, as `struct` is told. While a library is loaded there is no `string`.
 local function form(count)
@@ -31,6 +31,7 @@ end
 
 local FORMS = { [SYSTEM] = form(#SYSTEM), [WORKER] = form(#WORKER) }
 local USER_FORM = form(16)
+local HAND_FORM = form(4)  -- of one User: of its bank, of the spare; and of each what is ready, see `ready_is_spent`
 
 local function pack(names, record, rest)
   local figures = {}

@@ -48,8 +48,8 @@ local function lapse(base, S, users, key)
     fetch(users, names)
   end
   for i = 1, #held, 2 do
-    local in_bank, in_spare, ready = struct.unpack('<ddd', held[i + 1])
-    S.hand = math.max(0, S.hand - in_bank - in_spare)
+    local in_bank, in_spare, ready, ready_spare = struct.unpack(HAND_FORM, held[i + 1])
+    S.hand = math.max(0, S.hand - (in_bank - ready) - (in_spare - ready_spare))
     local user = users.of[held[i]]
     if user then
       fill_user(S, user, now_of(S))
@@ -67,7 +67,17 @@ local function sweep(base, S, users)
   end
 end
 
+-- What was granted to requests that waited for it is spent as it arrives: of a worker that has drawn again, but for so much
+-- as it says that it has in hand all the same; and of one that is gone.
+local function ready_is_spent(S, W, left)
+  local spent = math.max(0, W.ready - left)
+  S.hand = math.max(0, S.hand - spent)
+  W.held = math.max(0, W.held - spent)
+  W.ready = W.ready - spent
+end
+
 local function forget(base, S, W)
+  ready_is_spent(S, W, 0)
   S.promised = S.promised - W.share
   S.leases = S.leases - 1
   if W.silent_since >= 0 then
@@ -84,6 +94,7 @@ end
 local function silence(base, S, member)
   local W = load_worker(base, string.sub(member, 3))
   if W and W.silent_since < 0 then
+    ready_is_spent(S, W, 0)
     W.silent_since, W.held = S.clock, 0
     S.alive = S.alive - 1
     nothing_is_short(S, now_of(S))  -- what is set aside is cut down like the rest
@@ -198,7 +209,7 @@ end
 -- A worker that the books do not have: new, or of before this epoch.
 local function enter(base, S, ask)
   local W = { name = ask.worker, life = ask.life, terms_text = '', number = 0, anchor = S.clock - ask.clock * SECOND,
-    seen = S.clock, share = share_told(ask), held = 0, alone = 0, silent_since = -1, withheld = 0 }
+    seen = S.clock, share = share_told(ask), held = 0, ready = 0, alone = 0, silent_since = -1, withheld = 0 }
   if W.share > 0 then
     S.came = 1
     keep_part(S, now_of(S))
@@ -226,6 +237,7 @@ local function arrive(base, S, ask, W)
   elseif ask.epoch ~= S.epoch then  -- it has not heard of this epoch, and may have gone on alone in it
     W.withheld = 0
   end
+  ready_is_spent(S, W, ask.stray)
   W.number = ask.number
   W.anchor = math.min(W.anchor, S.clock - ask.clock * SECOND)
   W.seen = S.clock

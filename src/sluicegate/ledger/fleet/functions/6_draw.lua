@@ -1,14 +1,15 @@
 -- What can be called: draw, leave, look. One call of `draw` tells and takes all that a worker has to at that moment.
 
--- Tokens in hand are what the worker says they are; what the books have beyond that was spent, or never reached it.
-local function told_in_hand(S, W, booked, held, back)
+-- Tokens in hand are what the worker says they are; what the books have beyond that was spent, or never reached it. What
+-- was `ready` is counted as spent already.
+local function told_in_hand(S, W, booked, ready, held, back)
   if booked <= 0 then
     return 0, 0
   end
   local left = math.min(booked, held)
   local returned = math.min(booked - left, back)
-  S.hand = math.max(0, S.hand - (booked - left))
-  W.held = math.max(0, W.held - (booked - left))
+  S.hand = math.max(0, S.hand - (booked - ready) + left)
+  W.held = math.max(0, W.held - (booked - ready) + left)
   return left, returned
 end
 
@@ -22,11 +23,12 @@ local function open_hand(base, S, ask)
   end
   local packed = server.call('HMGET', hand.key, unpack(hand.names))
   for i, name in ipairs(hand.names) do
-    local in_bank, in_spare, ready = 0, 0, 0
+    local in_bank, in_spare, ready, ready_spare = 0, 0, 0, 0
     if packed[i] then
-      in_bank, in_spare, ready = struct.unpack('<ddd', packed[i])
+      in_bank, in_spare, ready, ready_spare = struct.unpack(HAND_FORM, packed[i])
     end
-    hand.of[name] = { bank = in_bank, spare = in_spare, ready = ready, booked = packed[i] and true }
+    hand.of[name] = { bank = in_bank, spare = in_spare, ready = ready, ready_spare = ready_spare,
+      booked = packed[i] and true }
   end
   return hand
 end
@@ -37,7 +39,7 @@ local function save_hand(base, S, hand)
     local held = hand.of[name]
     if held.bank > 0 or held.spare > 0 then
       set[#set + 1] = name
-      set[#set + 1] = struct.pack('<ddd', held.bank, held.spare, held.ready)
+      set[#set + 1] = struct.pack(HAND_FORM, held.bank, held.spare, held.ready, held.ready_spare)
     elseif held.booked then
       gone[#gone + 1] = name
     end
@@ -88,10 +90,10 @@ local function tell(S, W, user, want, held, now)
     fill_user(S, user, now)
   end
   local returned, spare_returned
-  held.bank, returned = told_in_hand(S, W, bank, want.held, want.back)
-  held.spare, spare_returned = told_in_hand(S, W, spare, want.excess_held, want.excess_back)
+  held.bank, returned = told_in_hand(S, W, bank, held.ready, want.held, want.back)
+  held.spare, spare_returned = told_in_hand(S, W, spare, held.ready_spare, want.excess_held, want.excess_back)
   user.hand = math.max(0, user.hand - (bank - held.ready) + held.bank)
-  held.ready = 0
+  held.ready, held.ready_spare = 0, 0
   if charged > 0 then
     user.level = math.max(0, math.min(user.level - charged, user.depth - user.hand))
   end
@@ -102,7 +104,7 @@ end
 
 local function tell_offered(S, W, ask, held, now)
   local returned
-  held.bank, returned = told_in_hand(S, W, held.bank, ask.offered_held, ask.offered_back)
+  held.bank, returned = told_in_hand(S, W, held.bank, 0, ask.offered_held, ask.offered_back)
   back_to_system(S, returned + ask.unsent, now)
   S.offered = math.min(most_offered(S, now), S.offered + returned)
 end
@@ -127,7 +129,7 @@ local function charge(S, W, ask, now)
 end
 
 local function serve(S, W, user, want, held, now, budget)
-  local bank, spare, ready = 0, 0, 0
+  local bank, spare, ready, ready_spare = 0, 0, 0, 0
   local waiting, depth = want.waiting, user.depth
   if waiting > 0 and want.age > 0 and depth > 0 then
     as_of_their_coming(S, user, want, WAITING, now)
@@ -137,7 +139,7 @@ local function serve(S, W, user, want, held, now, budget)
     budget = budget - 1
     local of_bank, of_spare = decide(S, user, want.unit, want.reserve, now)
     S.hand = S.hand + of_bank + of_spare
-    ready, spare = ready + of_bank, spare + of_spare
+    ready, ready_spare = ready + of_bank, ready_spare + of_spare
     waiting = waiting - want.unit
   end
   user.depth = depth
@@ -145,11 +147,12 @@ local function serve(S, W, user, want, held, now, budget)
   S.hand, user.hand, bank = S.hand + ahead, user.hand + ahead, bank + ahead
   local excess
   excess, budget = draw_excess(S, user, want, now, budget)
-  S.hand, spare = S.hand + excess, spare + excess
+  S.hand, spare = S.hand + excess, ready_spare + excess
   hear_of(S, user, want, excess, now)
   -- What is `ready` is spent as it arrives: until it is told as held, a full bank need not make room for it.
-  held.bank, held.spare, held.ready = held.bank + ready + bank, held.spare + spare, held.ready + ready
-  W.held = W.held + ready + bank + spare
+  held.bank, held.spare = held.bank + ready + bank, held.spare + spare
+  held.ready, held.ready_spare = held.ready + ready, held.ready_spare + ready_spare
+  W.held, W.ready = W.held + ready + bank + spare, W.ready + ready + ready_spare
   return ready + bank, spare, budget
 end
 
