@@ -44,9 +44,8 @@ def unpacked(figures: str | bytes, kinds: str, rows: int) -> list[tuple[float, .
         raise MalformedError(f"{figures!r:.80} are not {rows} rows of {len(kinds)} figures")
     all_of_them = _row(len(kinds) * rows).unpack(figures)
     least, most = _bounds(kinds)
-    if all(map(le, least * rows, all_of_them)) and all(
-        map(le, all_of_them, most * rows)
-    ):  # as no figure that is none is
+    # What is no number is neither below nor above.
+    if all(map(le, least * rows, all_of_them)) and all(map(le, all_of_them, most * rows)):
         return list(_row(len(kinds)).iter_unpack(figures))
     raise MalformedError(f"not all of {all_of_them!s:.200} can be figures of the kinds {kinds!r}")
 
