@@ -125,7 +125,7 @@ def test_books_of_a_later_layout_are_not_touched(clock):
 
 figures = st.floats(0.0, 1e12)
 names = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), min_size=1, max_size=20)
-wants = st.builds(Want, names, figures, figures, st.floats(1e-3, 1e3), *[figures] * 12)
+wants = st.builds(Want, names, figures, figures, st.floats(1e-3, 1e3), *[figures] * 13)
 
 
 @given(names, names, names, st.integers(0, 10**12), figures, st.lists(wants, max_size=5))

@@ -217,6 +217,13 @@ def test_a_worker_hears_how_much_of_what_its_user_asks_for_comes_by_others(worke
     assert given.demand == pytest.approx(4.0 / 2.718281828, rel=0.01)
 
 
+def test_a_request_that_is_asked_for_again_is_no_more_demand(worker):
+    drain(worker)
+    (given,) = worker.draw(USER._replace(waiting=2.0)).given
+    (once_more,) = worker.draw(USER._replace(waiting=3.0, again=2.0)).given
+    assert (given.demand, once_more.demand) == (2.0, 3.0)
+
+
 @pytest.mark.parametrize("off", [3600.0, -3600.0])
 def test_a_server_whose_clock_is_an_hour_off_mints_nothing(worker, off):
     drain(worker)

@@ -218,6 +218,18 @@ def test_what_came_for_a_request_that_waited_is_not_told_by_itself():
     assert (want.user, want.held, want.waiting) == ("a", 0.0, 1.0)
 
 
+def test_a_draw_tells_what_of_those_who_wait_was_asked_for_before():
+    """Else who keeps to its allocation, and waits for two draws, seems to ask for twice as much."""
+    worker = begun()
+    waits(worker, 0.1)
+    ask = worker.next_ask(0.1)
+    waits(worker, 0.105)
+    worker.take(answer(ask, bank=5.0), 0.11)
+    (want,) = worker.ask(0.125).wants
+    assert (want.waiting, want.again) == (2.0, 1.0)
+    assert worker.account("a").demand_here == pytest.approx(2.0, rel=0.01)
+
+
 @pytest.mark.parametrize("kind", ["within", "excess"])
 def test_what_did_not_reach_the_system_behind_goes_back_and_is_not_spent_again(kind):
     """For the ledger it was spent: with it in hand, banks would be full beside it."""

@@ -109,9 +109,11 @@ class Asking(Deciding):
     def _wants_of(self, hand: Hand, now: float, turn: float, wanting: bool, pairs: list[tuple[Hand, Want]]) -> None:
         """What is to be said of one User: one want, and one more for each other reserve and weight that waits."""
         reserve, unit = 0.0, self.limits.heaviest
+        again = 0.0
         first: list[Waiter] = []
         others: list[tuple[tuple[float, float], list[Waiter]]] = []
         if hand.queue and wanting:
+            again = sum([waiter.weight for waiter in hand.queue if waiter.asked])
             ((reserve, unit), first), *others = self._who_waits(hand)
         elapsed = now - hand.drawn_at
         hand.flow = moved(hand.flow, hand.spent, elapsed)
@@ -147,9 +149,10 @@ class Asking(Deciding):
             hand.excess_unneeded + too_much_excess,
             hand.alone,
             max(self._age(first, now), age) if first else age,
+            again,
         )
         pairs.append((hand, want))
-        asked = hand.asked + want.waiting
+        asked = hand.asked + want.waiting - again
         for (reserve, unit), group in others:
             waiting = sum(waiter.weight for waiter in group)
             asked += waiting
@@ -165,7 +168,7 @@ class Asking(Deciding):
                 age=self._age(group, now),
             )
             pairs.append((hand, more))
-        hand.demand_here = hand.demand_here * exp(-elapsed / LATELY) + asked
+        hand.demand_here = hand.demand_here * exp(-elapsed / LATELY) + asked  # each request once, as in the ledger
         hand.begin_again()
 
     def _who_waits(self, hand: Hand) -> list[tuple[tuple[float, float], list[Waiter]]]:

@@ -69,6 +69,7 @@ class Want(NamedTuple):
     alone: what was admitted of this User's while the worker was alone, told once.
     age: how long ago the first of those came who wait, or were served late: what the full bank would have gained since
         is not lost.
+    again: of what waits of this User, what a draw before has asked for already: it was counted in `Given.demand` then.
     """
 
     user: str
@@ -87,6 +88,7 @@ class Want(NamedTuple):
     excess_back: float = 0.0
     alone: float = 0.0
     age: float = 0.0
+    again: float = 0.0
 
 
 class Ask(NamedTuple):
@@ -131,7 +133,7 @@ class Given(NamedTuple):
     level: of its allocation bank at the ledger. elsewhere: its tokens in other workers' hands, without those that
         requests waited for: they are spent as they arrive.
     credit: what stands in its vessel (below 0: not its turn yet).
-    demand: what its requests asked for lately in the whole fleet: each `asked` and `waiting`, times exp(-age / LATELY).
+    demand: what its requests asked for lately in the whole fleet: each request once, times exp(-age / LATELY).
         The worker that keeps the same sum of its own has its part of it: by that its Retry-After line moves.
     """
 
@@ -210,7 +212,7 @@ class Look(NamedTuple):
 
 
 _TERMS: Final = "rrrxrsxxxxi"
-_WANT: Final = "xxr" + "x" * 12  # behind the name, packed
+_WANT: Final = "xxr" + "x" * 13  # behind the name, packed
 _ASK: Final = "nnwixpxxxxxxf"
 _GIVEN: Final = "xxlxlx"  # packed
 _ANSWER: Final = "nixlfxpipx"

@@ -6,7 +6,7 @@ local LONGEST = 1024   -- octets of a name
 local MOST_WANTS = 1000
 local FORM = '2'
 
-local WANT_FORM = '<ddddddddddddddd'
+local WANT_FORM = '<dddddddddddddddd'
 local WANT_WIDTH = 8 * (#WANT_FORM - 1)
 local GIVEN_FORM = '<dddddd'
 local TERMS = { 'maximum', 'threshold', 'burst', 'calm', 'heaviest', 'sharing', 'deepest', 'hold', 'lease', 'settle',
@@ -52,14 +52,14 @@ end
 -- There are many wants, so all their figures come in one row, and all their names in one text.
 local function read_want(user, packed, from)
   local allocation, depth, unit, reserve, waiting, ahead, excess, asked, late, held, back, excess_held, excess_back,
-    alone, age = struct.unpack(WANT_FORM, packed, from)
+    alone, age, again = struct.unpack(WANT_FORM, packed, from)
   if not (fits(allocation, depth, unit, reserve, waiting) and fits(ahead, excess, asked, late, held)
-      and fits(back, excess_held, excess_back, alone, age)) or unit == 0 then
+      and fits(back, excess_held, excess_back, alone, age) and fits(again, 0, 0, 0, 0)) or unit == 0 then
     malformed('want')
   end
   return { user = word('user', user), allocation = allocation, depth = depth, unit = unit, reserve = reserve,
     waiting = waiting, ahead = ahead, excess = excess, asked = asked, late = late, held = held, back = back,
-    excess_held = excess_held, excess_back = excess_back, alone = alone, age = age }
+    excess_held = excess_held, excess_back = excess_back, alone = alone, age = age, again = again }
 end
 
 local function read_ask(args)

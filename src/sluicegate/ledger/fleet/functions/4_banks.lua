@@ -270,7 +270,8 @@ end
 
 -- Excess that was asked for and did not get so far as here: its User wants that much more.
 local function hear_of(S, user, want, granted, now)
-  user.demand = user.demand * math.exp((user.demand_at - S.clock) / LATELY) + want.asked + want.waiting
+  user.demand = math.max(0, user.demand * math.exp((user.demand_at - S.clock) / LATELY) + want.asked + want.waiting
+    - want.again)
   user.demand_at = S.clock
   if want.asked > granted and S.shared == 1 then
     join(S, user, want.unit, now)
